@@ -1,0 +1,59 @@
+# One file builds everything into build/. `make help` lists the targets.
+#   make CC=clang           another compiler         make SAN=address,undefined   or SAN=thread
+#   make V=1                show the commands
+CC = gcc
+CXX = g++
+SAN ?=
+BUILD := build/$(if $(filter clang%,$(CC)),clang,gcc)$(if $(SAN),-$(subst $(comma),-,$(SAN)))
+comma := ,
+OPT ?= -O2
+WARN := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wvla -Wpointer-arith -Wundef -Werror
+CFLAGS := -std=gnu17 $(OPT) -g -fno-common -fno-omit-frame-pointer -fno-strict-aliasing -D_GNU_SOURCE \
+          -I. -I$(BUILD) $(if $(SAN),-fsanitize=$(SAN) -DDROVER_DEBUG)
+CXXFLAGS := -std=gnu++17 $(OPT) -g -fno-omit-frame-pointer -D_GNU_SOURCE -I. -I$(BUILD) -Wall -Wextra -Werror \
+            $(if $(SAN),-fsanitize=$(SAN))
+LDLIBS := -luv -lprotobuf-c -lzstd -llz4 -lsnappy -lz -lbrotlidec -lpcre2-8 -lcrypto -lxxhash -lm -lpthread -ldl
+Q := $(if $(V),,@)
+
+PROTO := $(wildcard proto/*.proto)
+PROTO_C := $(PROTO:%.proto=$(BUILD)/%.pb-c.c)
+COMMON := $(shell find common -name '*.c')
+DRIVER := $(shell find driver -name '*.c')
+EXECUTOR := $(shell find executor -name '*.c')
+CLI := $(wildcard cli/*.c)
+CXXSRC := $(shell find common -name '*.cc')
+obj = $(patsubst %.c,$(BUILD)/%.o,$(filter %.c,$(1))) $(patsubst %.cc,$(BUILD)/%.o,$(filter %.cc,$(1)))
+LIB_OBJ := $(call obj,$(COMMON) $(DRIVER) $(EXECUTOR) $(CXXSRC)) $(PROTO_C:.c=.o)
+LIB := $(BUILD)/libdrover.a
+UNIT := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
+
+.PHONY: all
+all: $(BUILD)/drover
+	$(Q)ln -sfn $(BUILD)/drover build/drover
+
+include tests/targets.mk
+
+$(BUILD)/drover: $(call obj,$(CLI)) $(LIB)
+	$(Q)$(CXX) $(CFLAGS:-std=gnu17=) -o $@ $(call obj,$(CLI)) $(LIB) $(LDLIBS)
+
+$(LIB): $(LIB_OBJ)
+	$(Q)rm -f $@ && ar rcs $@ $^
+
+$(BUILD)/proto/%.pb-c.c $(BUILD)/proto/%.pb-c.h: proto/%.proto
+	$(Q)mkdir -p $(BUILD)/proto && protoc-c --c_out=$(BUILD) $<
+
+$(BUILD)/proto/%.pb-c.o: $(BUILD)/proto/%.pb-c.c
+	$(Q)$(CC) $(CFLAGS) -w -c -o $@ $<
+
+$(BUILD)/%.o: %.c | $(PROTO_C)
+	$(Q)mkdir -p $(@D) && $(CC) $(CFLAGS) $(WARN) -MMD -MP -c -o $@ $<
+
+$(BUILD)/%.o: %.cc
+	$(Q)mkdir -p $(@D) && $(CXX) $(CXXFLAGS) -MMD -MP -c -o $@ $<
+
+# A unit test file may include the .c it tests; the archive then fills in the rest.
+$(BUILD)/tests/unit/test_%: $(BUILD)/tests/unit/test_%.o $(LIB)
+	$(Q)$(CXX) $(CFLAGS:-std=gnu17=) -o $@ $< $(LIB) $(LDLIBS) -lcheck -lsubunit -lrt
+
+.SECONDARY:
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
