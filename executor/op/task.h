@@ -24,6 +24,10 @@ enum op_status {
 
 enum { INPUT_ALL = UINT32_MAX };
 
+struct input_cursor {
+    uint64_t at[4];
+};
+
 /* What the daemon gives a task. One per attempt; ops run on the slot's thread unless said. */
 struct task_env {
     const struct task_env_ops *ops;
@@ -44,10 +48,6 @@ struct task_env_ops {
     enum op_status (*output_add)(struct task_env *env, uint32_t partition, struct sealed *take, struct error *err);
     /* Makes the task runnable again after OP_BLOCKED. Thread: any. Spurious wakes are harmless. */
     void (*wake)(struct task_env *env);
-};
-
-struct input_cursor {
-    uint64_t at[4];
 };
 
 struct task_spec {
