@@ -149,7 +149,7 @@ static uint32_t put_expr(struct encoder *en, const struct expr *e)
     m->n_args = e->arg_count;
     m->args = put_exprs(en, e->args, e->arg_count);
     if (e->kind == EXPR_CALL)
-        SET(m, fn, put_name(en, fn_name(e->fn)));
+        SET(m, fn, put_name(en, e->fn->name));
     if (e->kind == EXPR_LITERAL) {
         m->literal = ARENA_NEW(&en->ar, Pb__Value);
         fill_value(en, m->literal, &e->literal);
