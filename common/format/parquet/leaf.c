@@ -66,6 +66,7 @@ void pq_leaf_fini(struct pq_leaf *l)
         pq_mem_free(l->mem, &l->retired[i]->p, &l->retired[i]->cap);
         xfree(l->retired[i]);
     }
+    xfree(l->retired);
     if (l->body) {
         pq_mem_free(l->mem, &l->body->p, &l->body->cap);
         xfree(l->body);
@@ -179,16 +180,13 @@ static void drop_buf(struct pq_leaf *l, struct pq_bytes *b)
 }
 
 /* The body is done with, but the batch may still point into it. */
-static int retire_body(struct pq_leaf *l, struct error *err)
+static void retire_body(struct pq_leaf *l)
 {
     if (!l->body)
-        return 0;
-    if (l->retired_count == ARRAY_LEN(l->retired)) /* pages of a row or two: copies would be dearer to write */
-        return error_setf(err, ERR_FILE_READ, "message", "%s: %u pages of the column %s in one batch", l->path,
-                          l->retired_count, l->node->name);
+        return;
+    ARRAY_GROW(l->retired, l->retired_count, l->retired_cap);
     l->retired[l->retired_count++] = l->body;
     l->body = NULL;
-    return 0;
 }
 
 static void begin_batch(struct pq_leaf *l)
@@ -549,7 +547,8 @@ static int load_dictionary(struct pq_leaf *l, const struct pq_page *page, struct
         drop_buf(l, l->dict_body);
     l->dict_body = b;
     /* Decoded as a page of plain values would be. */
-    struct pq_leaf save = *l;
+    enum pq_mode mode = l->mode;
+    const uint8_t *data = l->data, *data_end = l->data_end;
     const void *raw;
     TRY(pq_mem_grow(l->mem, &l->dict, &l->dict_cap, ((size_t)count + 1) * bytes, err));
     if (l->conv.op != PQ_CONV_NONE)
@@ -561,9 +560,9 @@ static int load_dictionary(struct pq_leaf *l, const struct pq_page *page, struct
     TRY(read_raw(l, (void *)(uintptr_t)raw, 0, count, NULL, 0, err));
     if (l->conv.op != PQ_CONV_NONE && !pq_convert(&l->conv, raw, l->dict, NULL, count))
         return damaged(l, err, "a value does not fit its column's type");
-    l->mode = save.mode;
-    l->data = save.data;
-    l->data_end = save.data_end;
+    l->mode = mode;
+    l->data = data;
+    l->data_end = data_end;
     memset((char *)l->dict + (size_t)count * bytes, 0, bytes);
     TRY(pq_mem_grow(l->mem, &l->dict_nulls, &l->dict_nulls_cap, (size_t)count + 1, err));
     memset(l->dict_nulls, 0, count);
@@ -684,7 +683,7 @@ static int start_values(struct pq_leaf *l, struct error *err)
 static int load_data_page(struct pq_leaf *l, const struct pq_page *page, struct error *err)
 {
     struct pq_bytes *b;
-    TRY(retire_body(l, err));
+    retire_body(l);
     TRY(page_body(l, page, &b, err));
     l->body = b;
     l->page = *page;

@@ -112,8 +112,8 @@ struct pq_leaf {
     size_t dict_nulls_cap;
 
     /* Page buffers. */
-    struct pq_bytes *bufs[64], *retired[64];
-    uint32_t buf_count, retired_count;
+    struct pq_bytes *bufs[4], **retired;
+    uint32_t buf_count, retired_count, retired_cap;
 
     /* The batch. */
     void *out, *raw;           /* values: converted, and before */
