@@ -116,24 +116,6 @@ void arena_fini(struct arena *ar)
     arena_init(ar);
 }
 
-void arena_reset(struct arena *ar)
-{
-    run_defers(ar);
-    if (!ar->chunks)
-        return;
-    struct arena_chunk *keep = ar->chunks;
-    struct arena_chunk *c = keep->next;
-    while (c) {
-        struct arena_chunk *next = c->next;
-        free(c);
-        c = next;
-    }
-    keep->next = NULL;
-    ar->at = keep->data;
-    ar->end = keep->data + keep->bytes;
-    ar->bytes = keep->bytes;
-}
-
 static void add_chunk(struct arena *ar, size_t need)
 {
     size_t bytes = ar->bytes < ARENA_CHUNK_MIN   ? ARENA_CHUNK_MIN
@@ -148,6 +130,20 @@ static void add_chunk(struct arena *ar, size_t need)
     ar->at = c->data;
     ar->end = c->data + bytes;
     ar->bytes += bytes;
+}
+
+void arena_reset(struct arena *ar)
+{
+    run_defers(ar);
+    if (!ar->chunks)
+        return;
+    if (ar->chunks->next) { /* one chunk as large as all: the next round will fit without asking malloc */
+        size_t total = ar->bytes;
+        arena_fini(ar);
+        add_chunk(ar, total);
+        return;
+    }
+    ar->at = ar->chunks->data;
 }
 
 void *arena_alloc(struct arena *ar, size_t bytes)

@@ -23,8 +23,10 @@ struct sealed {
 
 struct sealed *sealed_ref(struct sealed *s);
 void sealed_unref(struct sealed *s); /* accepts NULL */
-/* A view of rows [at, at + count): cols must have room for col_count columns. Borrowed from s. */
-void sealed_window(const struct sealed *s, uint32_t at, uint32_t count, struct column *cols, struct batch *ret_batch);
+/* A view of rows [at, at + count): cols must have room for col_count columns. Borrowed from s; ar takes the children of
+ * struct columns. */
+void sealed_window(const struct sealed *s, uint32_t at, uint32_t count, struct column *cols, struct batch *ret_batch,
+                   struct arena *ar);
 
 struct builder {
     uint32_t col_count;

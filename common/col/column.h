@@ -137,6 +137,8 @@ int column_cmp(const struct column *a, uint32_t row_a, const struct column *b, u
 struct zone; /* common/expr/zone.h; NULL is UTC */
 void column_format(const struct column *col, uint32_t row, const struct zone *zone, const char *null_text,
                    struct buf *out);
+/* Set by common/expr/zone.c when it is linked: the offset of a zone at a moment. NULL: UTC. */
+extern int64_t (*column_zone_offset_fn)(const struct zone *zone, int64_t utc_us);
 /* Used by column_format, casts and writers. Appended. */
 void format_double(double v, struct buf *out);
 void format_float(float v, struct buf *out);

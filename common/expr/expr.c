@@ -1,0 +1,506 @@
+/* Expression trees: making, comparing, walking and rewriting them; coercion and casts by Spark's rules. */
+#include "common/expr/expr.h"
+
+#include "common/expr/fn.h"
+#include "common/expr/program.h"
+
+static struct expr *node(struct arena *ar, enum expr_kind kind, const struct type *type, bool nullable)
+{
+    struct expr *e = ARENA_NEW(ar, struct expr);
+    e->kind = kind;
+    e->type = type;
+    e->nullable = nullable;
+    return e;
+}
+
+struct expr *expr_column(struct arena *ar, uint32_t column, const struct type *type, bool nullable, const char *name)
+{
+    struct expr *e = node(ar, EXPR_COLUMN, type, nullable);
+    e->column = column;
+    e->name = name;
+    return e;
+}
+
+struct expr *expr_literal(struct arena *ar, struct value v)
+{
+    struct expr *e = node(ar, EXPR_LITERAL, v.type, v.null);
+    e->literal = v;
+    return e;
+}
+
+struct expr *expr_bool(struct arena *ar, bool v)
+{
+    return expr_literal(ar, (struct value){.type = type_of(TYPE_BOOLEAN), .i = v});
+}
+
+struct expr *expr_int(struct arena *ar, int32_t v)
+{
+    return expr_literal(ar, (struct value){.type = type_of(TYPE_INT), .i = v});
+}
+
+struct expr *expr_bigint(struct arena *ar, int64_t v)
+{
+    return expr_literal(ar, (struct value){.type = type_of(TYPE_BIGINT), .i = v});
+}
+
+struct expr *expr_null(struct arena *ar, const struct type *type)
+{
+    return expr_literal(ar, (struct value){.type = type, .null = true});
+}
+
+struct expr *expr_string(struct arena *ar, const char *s)
+{
+    struct value v = {.type = type_of(TYPE_STRING)};
+    v.s.ptr = arena_strdup(ar, s);
+    v.s.bytes = (uint32_t)strlen(s);
+    return expr_literal(ar, v);
+}
+
+/* ---- types: which casts exist, what two types have in common ---- */
+
+static bool is_datetime(const struct type *t)
+{
+    return t->id == TYPE_DATE || t->id == TYPE_TIMESTAMP || t->id == TYPE_TIMESTAMP_NTZ;
+}
+
+static bool is_interval(const struct type *t)
+{
+    return t->id == TYPE_INTERVAL_YM || t->id == TYPE_INTERVAL_DT;
+}
+
+bool expr_cast_allowed(const struct type *from, const struct type *to, enum eval_mode mode)
+{
+    bool ansi = mode != EVAL_LEGACY;
+    if (from == to || from->id == TYPE_NULL)
+        return true;
+    if (to->id == TYPE_STRING)
+        return true;
+    if (from->id == TYPE_STRING)
+        return type_is_numeric(to) || is_datetime(to) || is_interval(to) || to->id == TYPE_BOOLEAN || to->id == TYPE_BINARY;
+    if (type_is_numeric(from) || from->id == TYPE_BOOLEAN) {
+        if (type_is_numeric(to) || to->id == TYPE_BOOLEAN)
+            return true;
+        if (to->id == TYPE_TIMESTAMP)
+            return type_is_numeric(from) || !ansi;
+        if (is_interval(to))
+            return type_is_integral(from);
+        return to->id == TYPE_BINARY && !ansi && type_is_integral(from);
+    }
+    if (is_datetime(from)) {
+        if (is_datetime(to))
+            return true;
+        return from->id == TYPE_TIMESTAMP && (type_is_numeric(to) || (!ansi && to->id == TYPE_BOOLEAN));
+    }
+    if (is_interval(from))
+        return to->id == from->id || type_is_integral(to) || to->id == TYPE_DECIMAL;
+    if (from->id == to->id && type_is_nested(from) && from->child_count == to->child_count) {
+        for (uint32_t i = 0; i < from->child_count; i++) {
+            if (!expr_cast_allowed(from->children[i], to->children[i], mode))
+                return false;
+        }
+        return true;
+    }
+    return false;
+}
+
+static const struct type *wider_decimal(const struct type *a, const struct type *b)
+{
+    unsigned scale = a->scale > b->scale ? a->scale : b->scale;
+    unsigned whole_a = a->precision - a->scale, whole_b = b->precision - b->scale;
+    unsigned p = (whole_a > whole_b ? whole_a : whole_b) + scale;
+    if (p > DECIMAL_PRECISION_MAX) { /* digits before the point win */
+        unsigned whole = p - scale;
+        p = DECIMAL_PRECISION_MAX;
+        scale = whole >= p ? 0 : p - whole;
+    }
+    return type_decimal(p, scale);
+}
+
+const struct type *type_common(const struct query_ctx *cx, const struct type *a, const struct type *b)
+{
+    if (a == b || b->id == TYPE_NULL)
+        return a;
+    if (a->id == TYPE_NULL)
+        return b;
+    if (type_is_numeric(a) && type_is_numeric(b)) {
+        if (a->id == TYPE_DECIMAL || b->id == TYPE_DECIMAL) {
+            if (a->id == TYPE_FLOAT || a->id == TYPE_DOUBLE || b->id == TYPE_FLOAT || b->id == TYPE_DOUBLE)
+                return type_of(TYPE_DOUBLE);
+            return wider_decimal(a->id == TYPE_DECIMAL ? a : decimal_of_integral(a),
+                                 b->id == TYPE_DECIMAL ? b : decimal_of_integral(b));
+        }
+        /* Spark's ANSI mode takes an integral with a float to double. */
+        if (cx->ansi && ((a->id == TYPE_FLOAT && type_is_integral(b)) || (b->id == TYPE_FLOAT && type_is_integral(a))))
+            return type_of(TYPE_DOUBLE);
+        return a->id > b->id ? a : b;
+    }
+    if (a->id == TYPE_STRING || b->id == TYPE_STRING) {
+        const struct type *other = a->id == TYPE_STRING ? b : a;
+        if (!cx->ansi)
+            return type_is_nested(other) ? NULL : type_of(TYPE_STRING);
+        if (type_is_integral(other))
+            return type_of(TYPE_BIGINT);
+        if (type_is_numeric(other))
+            return type_of(TYPE_DOUBLE);
+        if (is_datetime(other) || other->id == TYPE_BOOLEAN || other->id == TYPE_BINARY)
+            return other;
+        return NULL;
+    }
+    if (is_datetime(a) && is_datetime(b)) {
+        if (a->id == TYPE_TIMESTAMP || b->id == TYPE_TIMESTAMP)
+            return type_of(TYPE_TIMESTAMP);
+        return type_of(TYPE_TIMESTAMP_NTZ);
+    }
+    if (is_interval(a) && a->id == b->id) {
+        unsigned from = a->interval_from < b->interval_from ? a->interval_from : b->interval_from;
+        unsigned to = a->interval_to > b->interval_to ? a->interval_to : b->interval_to;
+        return type_interval(a->id, from, to);
+    }
+    if (a->id == b->id && a->id == TYPE_ARRAY) {
+        const struct type *e = type_common(cx, a->children[0], b->children[0]);
+        return e ? type_array(e, a->child_nullable[0] || b->child_nullable[0]) : NULL;
+    }
+    if (a->id == b->id && a->id == TYPE_MAP) {
+        const struct type *k = type_common(cx, a->children[0], b->children[0]);
+        const struct type *v = type_common(cx, a->children[1], b->children[1]);
+        return k && v ? type_map(k, v, a->child_nullable[1] || b->child_nullable[1]) : NULL;
+    }
+    return NULL;
+}
+
+/* ---- casts and calls ---- */
+
+int expr_cast(struct arena *ar, struct expr *e, const struct type *type, enum eval_mode mode, struct span span,
+              struct expr **ret, struct error *err)
+{
+    if (e->type == type) {
+        *ret = e;
+        return 0;
+    }
+    if (!expr_cast_allowed(e->type, type, mode)) {
+        struct buf sql = BUF_INIT, from = BUF_INIT, to = BUF_INIT;
+        type_sql(e->type, &from);
+        type_sql(type, &to);
+        buf_adds(&sql, "CAST(");
+        expr_print(e, true, &sql);
+        buf_addf(&sql, " AS %s)", to.data);
+        error_set(err, ERR_DATATYPE_MISMATCH_CAST, "sqlExpr", sql.data, "srcType", from.data, "targetType", to.data, NULL);
+        error_at(err, span);
+        buf_fini(&sql);
+        buf_fini(&from);
+        buf_fini(&to);
+        return (int)err->code;
+    }
+    if (e->kind == EXPR_LITERAL && e->literal.null) {
+        *ret = expr_null(ar, type);
+        (*ret)->span = span.stop ? span : e->span;
+        return 0;
+    }
+    bool lossy = !((type_is_integral(e->type) && type_is_integral(type) && type->id > e->type->id) ||
+                   (e->type->id == TYPE_DATE && is_datetime(type)));
+    struct expr *c = node(ar, EXPR_CALL, type, e->nullable || (mode != EVAL_ANSI && lossy));
+    c->fn = fn_find("cast");
+    c->mode = mode;
+    c->span = span.stop ? span : e->span;
+    c->arg_count = 1;
+    c->args = ARENA_ARRAY(ar, struct expr *, 1);
+    c->args[0] = e;
+    *ret = c;
+    return 0;
+}
+
+struct expr *expr_cast_must(struct arena *ar, const struct query_ctx *cx, struct expr *e, const struct type *type)
+{
+    struct error err = ERROR_INIT;
+    struct expr *out;
+    int rc = expr_cast(ar, e, type, cx->ansi ? EVAL_ANSI : EVAL_LEGACY, (struct span){0}, &out, &err);
+    ASSERT(rc == 0);
+    return out;
+}
+
+struct expr *expr_and(struct arena *ar, struct expr *a, struct expr *b)
+{
+    if (!a || !b)
+        return a ? a : b;
+    struct expr *c = node(ar, EXPR_CALL, type_of(TYPE_BOOLEAN), a->nullable || b->nullable);
+    c->fn = fn_find("and");
+    c->arg_count = 2;
+    c->args = ARENA_ARRAY(ar, struct expr *, 2);
+    c->args[0] = a;
+    c->args[1] = b;
+    return c;
+}
+
+static int missing_function(const char *name, struct span span, struct error *err)
+{
+    const char *best = "";
+    int best_distance = 1 << 20;
+    const struct fn_row *r;
+    for (uint32_t i = 0; (r = fn_at(i)) != NULL; i++) {
+        int d = str_distance(name, r->name);
+        if (d < best_distance) {
+            best_distance = d;
+            best = r->name;
+        }
+    }
+    error_set(err, ERR_FUNCTION_MISSING, "routineName", name, "searchPath", "[`system`.`builtin`]", "proposal", best, NULL);
+    error_at(err, span);
+    return (int)err->code;
+}
+
+int expr_call(struct arena *ar, const struct query_ctx *cx, const char *name, struct expr **args, uint32_t arg_count,
+              struct span span, struct expr **ret, struct error *err)
+{
+    const struct fn_row *row = fn_find(name);
+    if (!row)
+        return missing_function(name, span, err);
+    if (arg_count < row->args_min || (row->args_max != 255 && arg_count > row->args_max)) {
+        char want[32], have[16];
+        struct buf b = BUF_INIT;
+        buf_addf(&b, row->args_max == row->args_min ? "%u" : row->args_max == 255 ? "> %u" : "[%u, %u]",
+                 row->args_max == 255 ? row->args_min - 1u : row->args_min, row->args_max);
+        memcpy(want, b.data, b.bytes < 31 ? b.bytes + 1 : 31);
+        buf_reset(&b);
+        buf_addf(&b, "%u", arg_count);
+        memcpy(have, b.data, b.bytes + 1);
+        buf_fini(&b);
+        error_set(err, ERR_FUNCTION_ARGS, "functionName", name, "expectedNum", want, "actualNum", have, NULL);
+        error_at(err, span);
+        return (int)err->code;
+    }
+    struct fn_call c = {.ar = ar, .cx = cx, .row = row, .span = span, .arg_count = arg_count,
+                        .mode = cx->ansi ? EVAL_ANSI : EVAL_LEGACY};
+    c.args = ARENA_ARRAY(ar, struct expr *, arg_count);
+    for (uint32_t i = 0; i < arg_count; i++)
+        c.args[i] = args[i];
+    if (str_has_prefix(row->name, "try_"))
+        c.mode = EVAL_TRY;
+    c.nullable = fn_any_nullable(&c);
+    TRY(row->resolve(&c, err));
+    ASSERT(c.type);
+    struct expr *e = node(ar, EXPR_CALL, c.type, c.nullable && !(row->flags & FN_NEVER_NULL));
+    e->fn = c.row;
+    e->span = span;
+    e->mode = c.mode;
+    e->args = c.args;
+    e->arg_count = c.arg_count;
+    *ret = e;
+    return 0;
+}
+
+/* ---- structure ---- */
+
+static bool value_eq(const struct value *a, const struct value *b)
+{
+    if (a->type != b->type || a->null != b->null)
+        return false;
+    if (a->null)
+        return true;
+    switch (a->type->id) {
+    case TYPE_DECIMAL: return a->d == b->d;
+    case TYPE_FLOAT:
+    case TYPE_DOUBLE: return memcmp(&a->f, &b->f, 8) == 0;
+    case TYPE_STRING:
+    case TYPE_BINARY: return a->s.bytes == b->s.bytes && memcmp(a->s.ptr, b->s.ptr, a->s.bytes) == 0;
+    case TYPE_ARRAY:
+    case TYPE_MAP:
+    case TYPE_STRUCT: return column_eq(a->nested, 0, b->nested, 0);
+    default: return a->i == b->i;
+    }
+}
+
+bool expr_eq(const struct expr *a, const struct expr *b)
+{
+    if (a == b)
+        return true;
+    if (!a || !b || a->kind != b->kind || a->type != b->type || a->arg_count != b->arg_count || a->column != b->column ||
+        a->fn != b->fn || a->mode != b->mode || a->agg != b->agg || a->distinct != b->distinct || a->plan != b->plan)
+        return false;
+    if (a->kind == EXPR_LITERAL && !value_eq(&a->literal, &b->literal))
+        return false;
+    if ((a->filter || b->filter) && (!a->filter || !b->filter || !expr_eq(a->filter, b->filter)))
+        return false;
+    for (uint32_t i = 0; i < a->arg_count; i++) {
+        if (!expr_eq(a->args[i], b->args[i]))
+            return false;
+    }
+    return true;
+}
+
+uint64_t expr_hash(const struct expr *e)
+{
+    uint64_t h = hash_combine(e->kind, (uintptr_t)e->type);
+    h = hash_combine(h, e->column);
+    h = hash_combine(h, (uintptr_t)e->fn ^ (uintptr_t)e->agg);
+    if (e->kind == EXPR_LITERAL && !e->literal.null && e->type->id != TYPE_STRING && e->type->id != TYPE_BINARY &&
+        !type_is_nested(e->type))
+        h = hash_combine(h, (uint64_t)e->literal.i);
+    for (uint32_t i = 0; i < e->arg_count; i++)
+        h = hash_combine(h, expr_hash(e->args[i]));
+    return h;
+}
+
+bool expr_is_deterministic(const struct expr *e)
+{
+    if (e->kind == EXPR_CALL && (e->fn->flags & FN_RANDOM))
+        return false;
+    for (uint32_t i = 0; i < e->arg_count; i++) {
+        if (!expr_is_deterministic(e->args[i]))
+            return false;
+    }
+    return true;
+}
+
+bool expr_can_raise(const struct expr *e)
+{
+    if (e->kind == EXPR_SUBQUERY || e->kind == EXPR_AGG)
+        return true;
+    if (e->kind == EXPR_CALL && (e->fn->flags & FN_RAISES) && e->mode == EVAL_ANSI)
+        return true;
+    for (uint32_t i = 0; i < e->arg_count; i++) {
+        if (expr_can_raise(e->args[i]))
+            return true;
+    }
+    return false;
+}
+
+void expr_walk(struct expr *e, void (*fn)(struct expr *e, void *ctx), void *ctx)
+{
+    for (uint32_t i = 0; i < e->arg_count; i++)
+        expr_walk(e->args[i], fn, ctx);
+    if (e->filter)
+        expr_walk(e->filter, fn, ctx);
+    fn(e, ctx);
+}
+
+struct expr *expr_rewrite(struct arena *ar, struct expr *e,
+                          struct expr *(*fn)(struct arena *ar, struct expr *e, void *ctx), void *ctx)
+{
+    struct expr *out = e;
+    for (uint32_t i = 0; i < e->arg_count; i++) {
+        struct expr *a = expr_rewrite(ar, e->args[i], fn, ctx);
+        if (a == e->args[i])
+            continue;
+        if (out == e) {
+            out = arena_dup(ar, e, sizeof *e);
+            out->args = arena_dup(ar, e->args, e->arg_count * sizeof *e->args);
+        }
+        out->args[i] = a;
+    }
+    if (e->filter) {
+        struct expr *f = expr_rewrite(ar, e->filter, fn, ctx);
+        if (f != e->filter) {
+            if (out == e)
+                out = arena_dup(ar, e, sizeof *e);
+            out->filter = f;
+        }
+    }
+    return fn(ar, out, ctx);
+}
+
+bool expr_is_foldable(const struct expr *e)
+{
+    if (e->kind != EXPR_LITERAL && e->kind != EXPR_CALL)
+        return false;
+    if (e->kind == EXPR_CALL && (e->fn->flags & FN_RANDOM))
+        return false;
+    for (uint32_t i = 0; i < e->arg_count; i++) {
+        if (!expr_is_foldable(e->args[i]))
+            return false;
+    }
+    return true;
+}
+
+/* ---- values ---- */
+
+struct column value_column(const struct value *v, uint32_t rows, struct arena *ar)
+{
+    if (v->null)
+        return column_null(v->type, rows, ar);
+    if (type_is_nested(v->type)) {
+        uint32_t *idx = ARENA_ARRAY(ar, uint32_t, rows);
+        return column_gather(v->nested, idx, rows, ar);
+    }
+    struct column col = {.type = v->type, .phys = type_phys(v->type), .kind = COL_CONST, .rows = rows};
+    void *p = arena_zalloc(ar, 16);
+    col.data = p;
+    switch (col.phys) {
+    case PHYS_BOOL:
+    case PHYS_I8: *(int8_t *)p = (int8_t)v->i; break;
+    case PHYS_I16: *(int16_t *)p = (int16_t)v->i; break;
+    case PHYS_I32: *(int32_t *)p = (int32_t)v->i; break;
+    case PHYS_I64: *(int64_t *)p = v->type->id == TYPE_DECIMAL ? (int64_t)v->d : v->i; break;
+    case PHYS_I128:
+        if ((int128_t)(int64_t)v->d == v->d) {
+            col.phys = PHYS_I64;
+            *(int64_t *)p = (int64_t)v->d;
+        } else {
+            *(int128_t *)p = v->d;
+        }
+        break;
+    case PHYS_F32: *(float *)p = (float)v->f; break;
+    case PHYS_F64: *(double *)p = v->f; break;
+    case PHYS_STR: *(struct strview *)p = strview_make(v->s.ptr, v->s.bytes); break;
+    default: UNREACHABLE("a flat type");
+    }
+    return col;
+}
+
+struct value column_value(const struct column *col, uint32_t row)
+{
+    uint32_t at = column_idx(col, row);
+    struct value v = {.type = col->type, .null = col->nulls && col->nulls[at]};
+    if (v.null)
+        return v;
+    switch (col->phys) {
+    case PHYS_BOOL: v.i = ((const uint8_t *)col->data)[at]; break;
+    case PHYS_I8: v.i = ((const int8_t *)col->data)[at]; break;
+    case PHYS_I16: v.i = ((const int16_t *)col->data)[at]; break;
+    case PHYS_I32: v.i = ((const int32_t *)col->data)[at]; break;
+    case PHYS_I64:
+        if (col->type->id == TYPE_DECIMAL)
+            v.d = ((const int64_t *)col->data)[at];
+        else
+            v.i = ((const int64_t *)col->data)[at];
+        break;
+    case PHYS_I128: v.d = ((const int128_t *)col->data)[at]; break;
+    case PHYS_F32: v.f = ((const float *)col->data)[at]; break;
+    case PHYS_F64: v.f = ((const double *)col->data)[at]; break;
+    case PHYS_STR: {
+        const struct strview *s = (const struct strview *)col->data + at;
+        v.s.ptr = strview_data(s);
+        v.s.bytes = s->bytes;
+        break;
+    }
+    default: UNREACHABLE("nested values are read as columns");
+    }
+    return v;
+}
+
+int expr_fold(struct arena *ar, const struct query_ctx *cx, const struct expr *e, struct value *ret, struct error *err)
+{
+    if (e->kind == EXPR_LITERAL) {
+        *ret = e->literal;
+        return 0;
+    }
+    const struct program *p;
+    struct expr *one[1] = {(struct expr *)(uintptr_t)e};
+    TRY(program_compile(ar, cx, one, 1, NULL, 0, &p, err));
+    struct expr_state *st = expr_state_new(p, cx->seed, 0, 0, NULL);
+    struct batch b = {.rows = 1, .sel_count = 1};
+    struct column out;
+    int rc = program_eval(st, &b, &out, err);
+    if (rc == 0 && type_is_nested(e->type)) {
+        uint32_t zero = 0;
+        struct column *col = ARENA_NEW(ar, struct column);
+        *col = column_gather(&out, &zero, 1, ar);
+        *ret = (struct value){.type = e->type, .null = column_is_null(&out, 0), .nested = col};
+    } else if (rc == 0) {
+        *ret = column_value(&out, 0);
+        ret->type = e->type;
+        if (!ret->null && (e->type->id == TYPE_STRING || e->type->id == TYPE_BINARY))
+            ret->s.ptr = arena_strndup(ar, ret->s.ptr, ret->s.bytes);
+    }
+    expr_state_free(st);
+    return rc;
+}

@@ -1,0 +1,275 @@
+/* Boolean logic, null tests and conditionals. The lazy ones are evaluated by program.c under sub-selections. */
+#include <math.h>
+
+#include "common/expr/fn.h"
+
+static int to_boolean(struct fn_call *c, struct error *err)
+{
+    for (uint32_t i = 0; i < c->arg_count; i++)
+        TRY(fn_cast_arg(c, i, type_of(TYPE_BOOLEAN), err));
+    c->type = type_of(TYPE_BOOLEAN);
+    return 0;
+}
+
+static int any_to_boolean(struct fn_call *c, struct error *err)
+{
+    (void)err;
+    c->type = type_of(TYPE_BOOLEAN);
+    return 0;
+}
+
+static int no_common(struct fn_call *c, const struct type *a, const struct type *b, struct error *err)
+{
+    struct buf x = BUF_INIT, y = BUF_INIT;
+    type_sql(a, &x);
+    type_sql(b, &y);
+    error_set(err, ERR_DATATYPE_MISMATCH_DIFF, "sqlExpr", c->row->name, "left", x.data, "right", y.data, NULL);
+    error_at(err, c->span);
+    buf_fini(&x);
+    buf_fini(&y);
+    return (int)err->code;
+}
+
+/* Casts args first, first + step, ... to their common type, which is returned. */
+static int unify(struct fn_call *c, uint32_t first, uint32_t step, bool with_last, const struct type **ret, struct error *err)
+{
+    const struct type *t = c->args[first]->type;
+    for (int pass = 0; pass < 2; pass++) {
+        for (uint32_t i = first; i < c->arg_count; i += step) {
+            if (pass == 1) {
+                TRY(fn_cast_arg(c, i, t, err));
+                continue;
+            }
+            const struct type *both = type_common(c->cx, t, c->args[i]->type);
+            if (!both)
+                return no_common(c, t, c->args[i]->type, err);
+            t = both;
+        }
+        if (with_last) {
+            uint32_t last = c->arg_count - 1;
+            if (pass == 1) {
+                TRY(fn_cast_arg(c, last, t, err));
+            } else {
+                const struct type *both = type_common(c->cx, t, c->args[last]->type);
+                if (!both)
+                    return no_common(c, t, c->args[last]->type, err);
+                t = both;
+            }
+        }
+    }
+    *ret = t;
+    return 0;
+}
+
+/* case(cond, value, cond, value, ..., [else]) */
+static int resolve_case(struct fn_call *c, struct error *err)
+{
+    bool has_else = c->arg_count % 2 == 1;
+    for (uint32_t i = 0; i + 1 < c->arg_count; i += 2)
+        TRY(fn_cast_arg(c, i, type_of(TYPE_BOOLEAN), err));
+    TRY(unify(c, 1, 2, has_else, &c->type, err));
+    c->nullable = !has_else || c->args[c->arg_count - 1]->nullable;
+    for (uint32_t i = 1; i < c->arg_count; i += 2)
+        c->nullable |= c->args[i]->nullable;
+    return 0;
+}
+
+static int resolve_if(struct fn_call *c, struct error *err)
+{
+    TRY(fn_cast_arg(c, 0, type_of(TYPE_BOOLEAN), err));
+    TRY(unify(c, 1, 1, false, &c->type, err));
+    c->nullable = c->args[1]->nullable || c->args[2]->nullable;
+    return 0;
+}
+
+static int resolve_coalesce(struct fn_call *c, struct error *err)
+{
+    TRY(unify(c, 0, 1, false, &c->type, err));
+    c->nullable = true;
+    for (uint32_t i = 0; i < c->arg_count; i++)
+        c->nullable &= c->args[i]->nullable;
+    return 0;
+}
+
+static int build(struct fn_call *c, const char *name, struct expr **args, uint32_t n, struct error *err)
+{
+    struct expr *e;
+    TRY(expr_call(c->ar, c->cx, name, args, n, c->span, &e, err));
+    c->row = e->fn;
+    c->args = e->args;
+    c->arg_count = e->arg_count;
+    c->type = e->type;
+    c->nullable = e->nullable;
+    return 0;
+}
+
+/* nvl2(a, b, c) is if(a is not null, b, c); nullif(a, b) is if(a = b, null, a). */
+static int resolve_nvl2(struct fn_call *c, struct error *err)
+{
+    struct expr *test, *args[3] = {NULL, c->args[1], c->args[2]};
+    TRY(expr_call(c->ar, c->cx, "isnotnull", c->args, 1, c->span, &test, err));
+    args[0] = test;
+    return build(c, "if", args, 3, err);
+}
+
+static int resolve_nullif(struct fn_call *c, struct error *err)
+{
+    struct expr *test, *args[3];
+    TRY(expr_call(c->ar, c->cx, "=", c->args, 2, c->span, &test, err));
+    args[0] = test;
+    args[1] = expr_null(c->ar, c->args[0]->type);
+    args[2] = c->args[0];
+    return build(c, "if", args, 3, err);
+}
+
+static int resolve_nanvl(struct fn_call *c, struct error *err)
+{
+    for (uint32_t i = 0; i < 2; i++) {
+        if (c->args[i]->type->id != TYPE_FLOAT)
+            TRY(fn_cast_arg(c, i, type_of(TYPE_DOUBLE), err));
+    }
+    if (c->args[0]->type != c->args[1]->type) {
+        TRY(fn_cast_arg(c, 0, type_of(TYPE_DOUBLE), err));
+        TRY(fn_cast_arg(c, 1, type_of(TYPE_DOUBLE), err));
+    }
+    struct expr *test, *args[3];
+    TRY(expr_call(c->ar, c->cx, "isnan", c->args, 1, c->span, &test, err));
+    args[0] = test;
+    args[1] = c->args[1];
+    args[2] = c->args[0];
+    return build(c, "if", args, 3, err);
+}
+
+static int resolve_isnan(struct fn_call *c, struct error *err)
+{
+    if (c->args[0]->type->id != TYPE_FLOAT)
+        TRY(fn_cast_arg(c, 0, type_of(TYPE_DOUBLE), err));
+    c->type = type_of(TYPE_BOOLEAN);
+    return 0;
+}
+
+static int run_lazy(struct kernel *k, const struct column *args, struct column *out)
+{
+    (void)k;
+    (void)args;
+    (void)out;
+    UNREACHABLE("lazy functions are evaluated by program.c");
+}
+
+static int run_not(struct kernel *k, const struct column *args, struct column *out)
+{
+    uint8_t *o = kernel_out(k, out);
+    const uint8_t *a = args[0].data;
+    if (args[0].kind == COL_CONST) {
+        for (KERNEL_EACH(k, r))
+            o[r] = !a[0];
+    } else {
+        for (uint32_t r = 0; r < k->rows; r++) /* the dead rows do no harm */
+            o[r] = !a[r];
+    }
+    return 0;
+}
+
+static int run_is_null(struct kernel *k, const struct column *args, struct column *out)
+{
+    uint8_t *o = kernel_out(k, out);
+    bool want = strcmp(k->node->fn->name, "isnull") == 0;
+    for (KERNEL_EACH(k, r))
+        o[r] = column_is_null(&args[0], r) == want;
+    return 0;
+}
+
+static int run_isnan(struct kernel *k, const struct column *args, struct column *out)
+{
+    uint8_t *o = kernel_out(k, out);
+    for (KERNEL_EACH(k, r)) {
+        uint32_t at = column_idx(&args[0], r);
+        double v = args[0].phys == PHYS_F32 ? ((const float *)args[0].data)[at] : ((const double *)args[0].data)[at];
+        o[r] = !column_is_null(&args[0], r) && isnan(v);
+    }
+    return 0;
+}
+
+/* Tests for TRUE, FALSE: never null. */
+static int run_is_bool(struct kernel *k, const struct column *args, struct column *out)
+{
+    uint8_t *o = kernel_out(k, out);
+    bool want = strcmp(k->node->fn->name, "istrue") == 0;
+    for (KERNEL_EACH(k, r)) {
+        uint32_t at = column_idx(&args[0], r);
+        o[r] = !column_is_null(&args[0], r) && (((const uint8_t *)args[0].data)[at] != 0) == want;
+    }
+    return 0;
+}
+
+static int resolve_extreme(struct fn_call *c, struct error *err)
+{
+    TRY(unify(c, 0, 1, false, &c->type, err));
+    c->nullable = true;
+    for (uint32_t i = 0; i < c->arg_count; i++)
+        c->nullable &= c->args[i]->nullable;
+    return 0;
+}
+
+/* greatest and least skip nulls. */
+static int run_extreme(struct kernel *k, const struct column *args, struct column *out)
+{
+    bool greatest = k->node->fn->name[0] == 'g';
+    uint32_t n = k->node->arg_count;
+    /* One column holding all arguments' values, one after the other, then a gather of the winners. */
+    uint32_t *pick = arena_alloc(k->ar, (size_t)k->rows * sizeof *pick + 4);
+    for (KERNEL_EACH(k, r)) {
+        pick[r] = UINT32_MAX;
+        for (uint32_t i = 0; i < n; i++) {
+            if (column_is_null(&args[i], r))
+                continue;
+            if (pick[r] == UINT32_MAX) {
+                pick[r] = i;
+                continue;
+            }
+            int d = column_cmp(&args[i], r, &args[pick[r]], r);
+            if (greatest ? d > 0 : d < 0)
+                pick[r] = i;
+        }
+    }
+    bool wide = false;
+    for (uint32_t i = 0; i < n; i++)
+        wide |= args[i].phys == PHYS_I128;
+    out->phys = wide ? PHYS_I128 : args[0].phys;
+    uint32_t width = phys_bytes(out->phys);
+    char *data = kernel_out(k, out);
+    uint8_t *nulls = kernel_nulls(k, out);
+    for (KERNEL_EACH(k, r)) {
+        nulls[r] = pick[r] == UINT32_MAX;
+        if (nulls[r])
+            continue;
+        const struct column *from = &args[pick[r]];
+        uint32_t at = column_idx(from, r);
+        if (wide && from->phys == PHYS_I64)
+            ((int128_t *)(void *)data)[r] = ((const int64_t *)from->data)[at];
+        else
+            memcpy(data + (size_t)r * width, (const char *)from->data + (size_t)at * width, width);
+    }
+    return 0;
+}
+
+const struct fn_row fn_logic_rows[] = {
+    {"and", 2, 255, FN_LAZY, to_boolean, run_lazy, "all are true"},
+    {"or", 2, 255, FN_LAZY, to_boolean, run_lazy, "any is true"},
+    {"not", 1, 1, FN_NULL_ANY, to_boolean, run_not, "true for false"},
+    {"case", 2, 255, FN_LAZY, resolve_case, run_lazy, "the value after the first true condition"},
+    {"if", 3, 3, FN_LAZY, resolve_if, run_lazy, "the second argument when the first is true, else the third"},
+    {"coalesce", 1, 255, FN_LAZY, resolve_coalesce, run_lazy, "the first argument that is not null"},
+    {"nvl", 2, 2, FN_LAZY, resolve_coalesce, run_lazy, "the first argument unless it is null, else the second"},
+    {"ifnull", 2, 2, FN_LAZY, resolve_coalesce, run_lazy, "the first argument unless it is null, else the second"},
+    {"nvl2", 3, 3, FN_LAZY, resolve_nvl2, run_lazy, "the second argument unless the first is null, else the third"},
+    {"nullif", 2, 2, FN_LAZY, resolve_nullif, run_lazy, "null when both are equal, else the first"},
+    {"nanvl", 2, 2, FN_LAZY, resolve_nanvl, run_lazy, "the first argument unless it is NaN, else the second"},
+    {"isnull", 1, 1, FN_NEVER_NULL, any_to_boolean, run_is_null, "whether the argument is null"},
+    {"isnotnull", 1, 1, FN_NEVER_NULL, any_to_boolean, run_is_null, "whether the argument is not null"},
+    {"isnan", 1, 1, FN_NEVER_NULL, resolve_isnan, run_isnan, "whether the argument is NaN"},
+    {"istrue", 1, 1, FN_NEVER_NULL, to_boolean, run_is_bool, "whether the argument is true"},
+    {"isfalse", 1, 1, FN_NEVER_NULL, to_boolean, run_is_bool, "whether the argument is false"},
+    {"greatest", 2, 255, FN_OWN_NULLS, resolve_extreme, run_extreme, "the largest argument, nulls skipped"},
+    {"least", 2, 255, FN_OWN_NULLS, resolve_extreme, run_extreme, "the smallest argument, nulls skipped"},
+    {0}};

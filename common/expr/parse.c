@@ -1,0 +1,232 @@
+/* See parse.h. */
+#include "common/expr/parse.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "common/col/column.h"
+#include "common/expr/fn.h"
+#include "common/expr/zone.h"
+
+static void trim(const char **p, size_t *bytes)
+{
+    while (*bytes && (unsigned char)(*p)[0] <= ' ') {
+        ++*p;
+        --*bytes;
+    }
+    while (*bytes && (unsigned char)(*p)[*bytes - 1] <= ' ')
+        --*bytes;
+}
+
+bool parse_i64(const char *p, size_t n, int64_t *ret)
+{
+    trim(&p, &n);
+    bool negative = false;
+    if (n && (*p == '-' || *p == '+')) {
+        negative = *p == '-';
+        p++;
+        n--;
+    }
+    if (n == 0)
+        return false;
+    int64_t v = 0;
+    for (size_t i = 0; i < n; i++) {
+        unsigned d = (unsigned char)p[i] - '0';
+        if (d > 9 || __builtin_mul_overflow(v, 10, &v) || __builtin_sub_overflow(v, (int64_t)d, &v))
+            return false;
+    }
+    if (!negative && v == INT64_MIN)
+        return false;
+    *ret = negative ? v : -v;
+    return true;
+}
+
+bool parse_f64(const char *p, size_t n, double *ret)
+{
+    trim(&p, &n);
+    char text[512];
+    if (n == 0 || n >= sizeof text)
+        return false;
+    memcpy(text, p, n);
+    text[n] = 0;
+    const char *word = text + (text[0] == '-' || text[0] == '+');
+    if (str_eq_nocase(word, "nan") || str_eq_nocase(word, "inf") || str_eq_nocase(word, "infinity")) {
+        *ret = (word[0] | 32) == 'n' ? NAN : text[0] == '-' ? -INFINITY : INFINITY;
+        return true;
+    }
+    if (n > 1 && strchr("dDfF", text[n - 1])) /* Java reads 1.0d */
+        text[--n] = 0;
+    if (strspn(text, "0123456789+-.eE") != n)
+        return false;
+    char *end;
+    *ret = strtod(text, &end);
+    return *end == 0;
+}
+
+bool parse_decimal(const char *p, size_t n, const struct type *t, int128_t *ret)
+{
+    trim(&p, &n);
+    size_t i = 0;
+    bool negative = false, any = false, point = false;
+    if (n && (p[0] == '-' || p[0] == '+'))
+        negative = p[i++] == '-';
+    int128_t v = 0;
+    int scale = 0;
+    for (; i < n; i++) {
+        unsigned d = (unsigned char)p[i] - '0';
+        if (p[i] == '.' && !point) {
+            point = true;
+            continue;
+        }
+        if (d > 9)
+            break;
+        any = true;
+        if (v > pow10_i128[37]) { /* digits past 38: those of the fraction only round, those before overflow */
+            if (!point)
+                return false;
+            continue;
+        }
+        v = v * 10 + (int)d;
+        scale += point;
+    }
+    if (!any)
+        return false;
+    int exponent = 0;
+    if (i < n && (p[i] == 'e' || p[i] == 'E')) {
+        int64_t e;
+        if (!parse_i64(p + i + 1, n - i - 1, &e) || e > 1000 || e < -1000)
+            return false;
+        exponent = (int)e;
+        i = n;
+    }
+    if (i != n)
+        return false;
+    int128_t r;
+    if (!decimal_rescale(v, scale - exponent, t->scale, &r) || !decimal_fits(r, t->precision))
+        return false;
+    *ret = negative ? -r : r;
+    return true;
+}
+
+bool parse_bool(const char *p, size_t n, bool *ret)
+{
+    static const struct {
+        const char *word;
+        bool value;
+    } words[] = {{"true", true}, {"t", true}, {"yes", true}, {"y", true}, {"1", true},
+                 {"false", false}, {"f", false}, {"no", false}, {"n", false}, {"0", false}};
+    trim(&p, &n);
+    char text[8];
+    if (n == 0 || n >= sizeof text)
+        return false;
+    memcpy(text, p, n);
+    text[n] = 0;
+    for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+        if (str_eq_nocase(text, words[i].word)) {
+            *ret = words[i].value;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool digits(const char **p, const char *end, int min, int max, int64_t *ret)
+{
+    int n = 0;
+    int64_t v = 0;
+    while (*p < end && n < max && **p >= '0' && **p <= '9') {
+        v = v * 10 + (**p - '0');
+        ++*p;
+        n++;
+    }
+    *ret = v;
+    return n >= min && !(*p < end && **p >= '0' && **p <= '9');
+}
+
+/* [+-]yyyy[-m[m][-d[d]]]: what follows is left at *p. */
+static bool civil(const char **p, const char *end, int32_t *ret)
+{
+    int sign = 1;
+    if (*p < end && (**p == '-' || **p == '+'))
+        sign = *(*p)++ == '-' ? -1 : 1;
+    int64_t y, m = 1, d = 1;
+    if (!digits(p, end, 4, 7, &y))
+        return false;
+    if (*p < end && **p == '-') {
+        ++*p;
+        if (!digits(p, end, 1, 2, &m))
+            return false;
+        if (*p < end && **p == '-') {
+            ++*p;
+            if (!digits(p, end, 1, 2, &d))
+                return false;
+        }
+    }
+    static const int8_t lengths[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    y *= sign;
+    bool leap = (y % 4 == 0 && y % 100 != 0) || y % 400 == 0;
+    if (m < 1 || m > 12 || d < 1 || d > lengths[m - 1] + (m == 2 && leap))
+        return false;
+    *ret = days_from_civil(y, (unsigned)m, (unsigned)d);
+    return true;
+}
+
+bool parse_date(const char *p, size_t n, int32_t *ret)
+{
+    trim(&p, &n);
+    const char *end = p + n;
+    /* Spark takes anything after a T or a blank. */
+    return civil(&p, end, ret) && (p == end || *p == ' ' || *p == 'T');
+}
+
+bool parse_timestamp(const char *p, size_t n, bool with_zone, const struct zone *zone, int64_t *ret_us)
+{
+    trim(&p, &n);
+    const char *end = p + n;
+    int32_t days;
+    int64_t h = 0, m = 0, s = 0, us = 0;
+    if (!civil(&p, end, &days))
+        return false;
+    if (p < end && (*p == ' ' || *p == 'T')) {
+        p++;
+        if (!digits(&p, end, 1, 2, &h))
+            return false;
+        if (p < end && *p == ':') {
+            p++;
+            if (!digits(&p, end, 1, 2, &m))
+                return false;
+            if (p < end && *p == ':') {
+                p++;
+                if (!digits(&p, end, 1, 2, &s))
+                    return false;
+                if (p < end && *p == '.') {
+                    p++;
+                    int64_t unit = 100000;
+                    for (; p < end && *p >= '0' && *p <= '9'; p++, unit /= 10)
+                        us += (*p - '0') * unit;
+                }
+            }
+        }
+    }
+    if (h > 23 || m > 59 || s > 59)
+        return false;
+    int64_t local = (int64_t)days * 86400000000 + (h * 3600 + m * 60 + s) * 1000000 + us;
+    while (p < end && *p == ' ')
+        p++;
+    const struct zone *z = zone;
+    if (p < end) {
+        char name[64];
+        size_t len = (size_t)(end - p);
+        if (len >= sizeof name)
+            return false;
+        memcpy(name, p, len);
+        name[len] = 0;
+        struct error err = ERROR_INIT;
+        if (zone_find(name, &z, &err) != 0) {
+            error_fini(&err);
+            return false;
+        }
+    }
+    *ret_us = with_zone ? zone_to_utc_us(z, local) : local;
+    return true;
+}

@@ -1,0 +1,16 @@
+/*
+ * Values from text, as Spark's casts read them: surrounding white space is cut, what is left must be a value
+ * whole. Each returns false when it is none. Used by casts and by the readers of text formats. Thread: any.
+ */
+#pragma once
+
+#include "common/col/type.h"
+
+struct zone;
+bool parse_i64(const char *p, size_t bytes, int64_t *ret);
+bool parse_f64(const char *p, size_t bytes, double *ret);
+bool parse_decimal(const char *p, size_t bytes, const struct type *t, int128_t *ret); /* rounds half up; false on overflow too */
+bool parse_bool(const char *p, size_t bytes, bool *ret);
+bool parse_date(const char *p, size_t bytes, int32_t *ret);
+/* with_zone: a zone in the text counts, zone is the default; else (NTZ) the text's zone is ignored. */
+bool parse_timestamp(const char *p, size_t bytes, bool with_zone, const struct zone *zone, int64_t *ret_us);

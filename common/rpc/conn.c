@@ -1,0 +1,831 @@
+/* Connections: sockets, the handshake, framed reading and coalesced writing; see conn.h. */
+#include "common/rpc/conn.h"
+
+#include <arpa/inet.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "common/log/log.h"
+#include "proto/cluster.pb-c.h"
+
+enum conn_state { CONN_CONNECTING, CONN_HELLO, CONN_OPEN, CONN_CLOSING };
+enum { NONCE_BYTES = 32, PROOF_BYTES = 32, READ_CHUNK = 256 << 10 };
+
+struct out_frame { /* one write request: the head bytes, then the bulk */
+    uv_write_t req;
+    struct conn *conn;
+    struct buf head, bulk;
+    size_t bytes;
+};
+
+struct conn_impl {
+    union {
+        uv_stream_t stream;
+        uv_tcp_t tcp;
+        uv_pipe_t pipe;
+    } u;
+    uv_timer_t timer;
+    uv_connect_t connect;
+    uv_getaddrinfo_t resolve;
+    enum conn_state state;
+    bool initiator, is_pipe, paused, draining, flush_close, got_hello, stream_open, corked;
+    uint8_t nonce[NONCE_BYTES], peer_nonce[NONCE_BYTES];
+    char *address;
+    struct buf in;      /* unparsed bytes */
+    size_t in_at;       /* parsed up to here */
+    size_t queued;      /* bytes in writes under way and in pending */
+    struct buf pending; /* small frames collected until the loop's next turn */
+    uv_idle_t flusher;  /* runs once per turn while pending has bytes */
+    int handles_open;
+    struct arena ar;
+};
+
+struct listener {
+    union {
+        uv_stream_t stream;
+        uv_tcp_t tcp;
+        uv_pipe_t pipe;
+    } u;
+    struct rpc *rpc;
+    bool is_pipe;
+    char *address;
+    char *unlink_path;
+    void (*accept)(struct conn *conn, void *arg);
+    void *arg;
+};
+
+/* ---- HMAC, from libcrypto when a secret asks for it: it costs 3 MB and is loaded only then ---- */
+
+static bool hmac_sha256(const struct rpc_secret *secret, const void *p, size_t bytes, uint8_t out[PROOF_BYTES])
+{
+    static unsigned char *(*hmac)(const void *, const void *, int, const unsigned char *, size_t, unsigned char *,
+                                  unsigned int *);
+    static const void *(*sha256)(void);
+    if (!hmac) {
+        void *lib = dlopen("libcrypto.so.3", RTLD_NOW | RTLD_LOCAL);
+        if (!lib)
+            return false;
+        *(void **)&sha256 = dlsym(lib, "EVP_sha256");
+        *(void **)&hmac = dlsym(lib, "HMAC");
+        if (!hmac || !sha256)
+            return false;
+    }
+    unsigned int n = PROOF_BYTES;
+    return hmac(sha256(), secret->bytes, (int)secret->count, p, bytes, out, &n) && n == PROOF_BYTES;
+}
+
+static bool make_proof(const struct rpc *rpc, bool initiator, const uint8_t *theirs, const uint8_t *ours,
+                       uint8_t out[PROOF_BYTES])
+{
+    uint8_t text[1 + 2 * NONCE_BYTES];
+    text[0] = initiator ? 'i' : 'a';
+    memcpy(text + 1, theirs, NONCE_BYTES);
+    memcpy(text + 1 + NONCE_BYTES, ours, NONCE_BYTES);
+    return hmac_sha256(&rpc->secret, text, sizeof text, out);
+}
+
+static bool equal_constant_time(const uint8_t *a, const uint8_t *b, size_t n)
+{
+    uint8_t d = 0;
+    for (size_t i = 0; i < n; i++)
+        d |= a[i] ^ b[i];
+    return d == 0;
+}
+
+/* ---- rpc ---- */
+
+void rpc_init(struct rpc *rpc, uv_loop_t *loop, const char *name)
+{
+    *rpc = (struct rpc){.loop = loop, .name = name};
+}
+
+void rpc_fini(struct rpc *rpc)
+{
+    ASSERT(rpc->conns == NULL);
+    if (rpc->secret.bytes) {
+        memset(rpc->secret.bytes, 0, rpc->secret.count);
+        xfree(rpc->secret.bytes);
+    }
+    rpc->secret = (struct rpc_secret){0};
+}
+
+int rpc_read_secret(struct rpc *rpc, const char *path, struct error *err)
+{
+    FILE *f = fopen(path, "re");
+    if (!f)
+        return error_set(err, ERR_IO, "path", path, "message", strerror(errno), NULL);
+    char text[4096];
+    size_t n = fread(text, 1, sizeof text, f);
+    fclose(f);
+    while (n && (text[n - 1] == '\n' || text[n - 1] == '\r' || text[n - 1] == ' '))
+        n--;
+    if (n < 16)
+        return error_setf(err, ERR_AUTH, "message", "the secret in %s is shorter than 16 bytes", path);
+    rpc->secret = (struct rpc_secret){xstrndup(text, n), n};
+    return 0;
+}
+
+/* ---- closing ---- */
+
+static void handle_closed_cb(uv_handle_t *h)
+{
+    struct conn *conn = h->data;
+    struct conn_impl *im = conn->impl;
+    if (--im->handles_open > 0)
+        return;
+    buf_fini(&im->in);
+    buf_fini(&im->pending);
+    arena_fini(&im->ar);
+    xfree(im->address);
+    xfree(im);
+    xfree(conn->peer);
+    xfree(conn->local_host);
+    xfree(conn);
+}
+
+static void unlink_conn(struct conn *conn)
+{
+    struct rpc *rpc = conn->rpc;
+    if (conn->prev)
+        conn->prev->next = conn->next;
+    else
+        rpc->conns = conn->next;
+    if (conn->next)
+        conn->next->prev = conn->prev;
+    rpc->conn_count--;
+}
+
+static void close_now(struct conn *conn, const char *reason, bool tell)
+{
+    struct conn_impl *im = conn->impl;
+    if (im->state == CONN_CLOSING)
+        return;
+    bool was_open = im->state == CONN_OPEN;
+    if (!was_open && im->state == CONN_HELLO && !im->initiator) {
+        conn->rpc->handshakes--;
+        conn->rpc->counters.rejected++;
+        log_info("rpc", "connection from %s closed before its handshake: %s", conn->peer, reason);
+    } else {
+        log_debug("rpc", "connection with %s closed: %s", conn->peer, reason);
+    }
+    im->state = CONN_CLOSING;
+    unlink_conn(conn);
+    if (tell && conn->ops && conn->ops->on_close)
+        conn->ops->on_close(conn, reason);
+    uv_cancel((uv_req_t *)&im->resolve);
+    if (im->stream_open)
+        uv_close((uv_handle_t *)&im->u.stream, handle_closed_cb);
+    uv_close((uv_handle_t *)&im->timer, handle_closed_cb);
+    uv_close((uv_handle_t *)&im->flusher, handle_closed_cb);
+}
+
+void conn_close(struct conn *conn, const char *reason)
+{
+    if (conn)
+        close_now(conn, reason, false);
+}
+
+static void fail(struct conn *conn, struct error *err)
+{
+    struct buf text = BUF_INIT;
+    error_sentence(err, &text);
+    conn->rpc->counters.rejected++;
+    log_warn("rpc", "closing the connection with %s: %s", conn->peer, text.data);
+    close_now(conn, text.data, true);
+    buf_fini(&text);
+    error_fini(err);
+}
+
+/* ---- writing ---- */
+
+static void written_cb(uv_write_t *req, int status)
+{
+    struct out_frame *o = req->data;
+    struct conn *conn = o->conn;
+    struct conn_impl *im = conn->impl;
+    im->queued -= o->bytes;
+    buf_fini(&o->head);
+    buf_fini(&o->bulk);
+    xfree(o);
+    if (im->state == CONN_CLOSING)
+        return;
+    if (status < 0) {
+        close_now(conn, uv_strerror(status), true);
+        return;
+    }
+    if (im->flush_close && im->queued == 0) {
+        close_now(conn, "done", false);
+        return;
+    }
+    if (im->draining && im->queued < WRITE_QUEUE_HIGH / 2) {
+        im->draining = false;
+        if (conn->ops->on_drain)
+            conn->ops->on_drain(conn);
+    }
+}
+
+static void write_out(struct conn *conn, struct buf *head, struct buf *bulk)
+{
+    struct conn_impl *im = conn->impl;
+    struct out_frame *o = xcalloc(1, sizeof *o);
+    o->conn = conn;
+    o->req.data = o;
+    o->head = *head;
+    *head = BUF_INIT;
+    if (bulk) {
+        o->bulk = *bulk;
+        *bulk = BUF_INIT;
+    }
+    o->bytes = o->head.bytes + o->bulk.bytes;
+    conn->bytes_out += o->bytes;
+    conn->rpc->counters.bytes_out += o->bytes;
+    uv_buf_t bufs[2] = {uv_buf_init(o->head.data, (unsigned)o->head.bytes),
+                        uv_buf_init(o->bulk.data, (unsigned)o->bulk.bytes)};
+    int rc = uv_write(&o->req, &im->u.stream, bufs, o->bulk.bytes ? 2 : 1, written_cb);
+    if (rc < 0) {
+        im->queued -= o->bytes;
+        buf_fini(&o->head);
+        buf_fini(&o->bulk);
+        xfree(o);
+        close_now(conn, uv_strerror(rc), true);
+    }
+}
+
+static void flush_pending(struct conn *conn)
+{
+    struct conn_impl *im = conn->impl;
+    uv_idle_stop(&im->flusher);
+    if (im->state == CONN_CLOSING || im->pending.bytes == 0)
+        return;
+    write_out(conn, &im->pending, NULL);
+}
+
+static void flush_cb(uv_idle_t *h)
+{
+    flush_pending(h->data);
+}
+
+static void send_frame(struct conn *conn, enum msg_type type, uint64_t id, const ProtobufCMessage *message,
+                       struct buf *bulk)
+{
+    struct conn_impl *im = conn->impl;
+    size_t before = im->pending.bytes;
+    frame_put(&im->pending, type, conn->rpc->epoch, conn->rpc->incarnation, id, message, bulk ? bulk->bytes : 0);
+    im->queued += im->pending.bytes - before + (bulk ? bulk->bytes : 0);
+    conn->rpc->counters.frames_out++;
+    if (im->queued >= WRITE_QUEUE_HIGH)
+        im->draining = true;
+    if (bulk && bulk->bytes) {
+        uv_idle_stop(&im->flusher);
+        write_out(conn, &im->pending, bulk);
+    } else if (im->pending.bytes >= 64 << 10) {
+        flush_pending(conn);
+    } else {
+        uv_idle_start(&im->flusher, flush_cb);
+    }
+}
+
+void conn_send(struct conn *conn, enum msg_type type, uint64_t id, const ProtobufCMessage *message,
+               struct buf *bulk_take)
+{
+    struct conn_impl *im = conn->impl;
+    if (im->state == CONN_OPEN && !im->flush_close)
+        send_frame(conn, type, id, message, bulk_take);
+    if (bulk_take)
+        buf_fini(bulk_take);
+}
+
+size_t conn_queued(const struct conn *conn)
+{
+    return conn->impl->queued;
+}
+
+void conn_flush_close(struct conn *conn)
+{
+    if (!conn)
+        return;
+    struct conn_impl *im = conn->impl;
+    if (im->state != CONN_OPEN || im->queued == 0) {
+        close_now(conn, "done", false);
+        return;
+    }
+    im->flush_close = true;
+    flush_pending(conn);
+}
+
+/* ---- handshake ---- */
+
+static void timeout_cb(uv_timer_t *t)
+{
+    close_now(t->data, "no handshake in time", true);
+}
+
+static void send_hello(struct conn *conn, bool with_proof)
+{
+    struct conn_impl *im = conn->impl;
+    Drover__Hello m = DROVER__HELLO__INIT;
+    uint8_t proof[PROOF_BYTES];
+    m.version = PROTOCOL_VERSION;
+    m.role = im->initiator ? conn->role : ROLE_DRIVER;
+    m.has_nonce = true;
+    m.nonce = (ProtobufCBinaryData){NONCE_BYTES, im->nonce};
+    m.name = (char *)conn->rpc->name;
+    if (with_proof && conn->rpc->secret.bytes && make_proof(conn->rpc, im->initiator, im->peer_nonce, im->nonce, proof)) {
+        m.has_proof = true;
+        m.proof = (ProtobufCBinaryData){PROOF_BYTES, proof};
+    }
+    send_frame(conn, MSG_HELLO, 0, &m.base, NULL);
+}
+
+static void set_local_host(struct conn *conn)
+{
+    struct conn_impl *im = conn->impl;
+    char text[INET6_ADDRSTRLEN] = "unix";
+    if (!im->is_pipe) {
+        struct sockaddr_storage ss;
+        int n = sizeof ss;
+        if (uv_tcp_getsockname(&im->u.tcp, (struct sockaddr *)&ss, &n) == 0)
+            uv_ip_name((struct sockaddr *)&ss, text, sizeof text);
+    }
+    xfree(conn->local_host);
+    conn->local_host = xstrdup(text);
+}
+
+static void opened(struct conn *conn)
+{
+    struct conn_impl *im = conn->impl;
+    if (!im->initiator)
+        conn->rpc->handshakes--;
+    im->state = CONN_OPEN;
+    conn->rpc->counters.opened++;
+    uv_timer_stop(&im->timer);
+    set_local_host(conn);
+    if (conn->ops->on_open)
+        conn->ops->on_open(conn);
+}
+
+static int check_proof(struct conn *conn, const Drover__Hello *m, struct error *err)
+{
+    struct conn_impl *im = conn->impl;
+    if (!conn->rpc->secret.bytes)
+        return 0;
+    uint8_t want[PROOF_BYTES];
+    /* The peer computed over (our nonce, its nonce). */
+    if (!m->has_proof || m->proof.len != PROOF_BYTES ||
+        !make_proof(conn->rpc, !im->initiator, im->nonce, im->peer_nonce, want) ||
+        !equal_constant_time(want, m->proof.data, PROOF_BYTES))
+        return error_set(err, ERR_AUTH, "message", "give both sides the same --secret-file", NULL);
+    return 0;
+}
+
+/*
+ * The accepting side: first HELLO -> answer with nonce and proof; with a secret a second HELLO must bring
+ * the proof. The connecting side: the one HELLO it gets must bring the proof.
+ */
+static int on_hello(struct conn *conn, const Drover__Hello *m, struct error *err)
+{
+    struct conn_impl *im = conn->impl;
+    if (m->version != PROTOCOL_VERSION)
+        return error_setf(err, ERR_PROTOCOL, "message", "the peer speaks version %u, this is version %u", m->version,
+                          PROTOCOL_VERSION);
+    if (!m->has_nonce || m->nonce.len != NONCE_BYTES)
+        return error_set(err, ERR_PROTOCOL, "message", "HELLO without a nonce", NULL);
+    bool first = !im->got_hello;
+    if (first) {
+        im->got_hello = true;
+        memcpy(im->peer_nonce, m->nonce.data, NONCE_BYTES);
+        if (!im->initiator) {
+            if (m->role < ROLE_CLIENT || m->role > ROLE_PEER)
+                return error_setf(err, ERR_PROTOCOL, "message", "unknown role %u", m->role);
+            conn->role = (enum peer_role)m->role;
+            send_hello(conn, true);
+            if (conn->rpc->secret.bytes)
+                return 0; /* its proof comes in a second HELLO */
+            opened(conn);
+            return 0;
+        }
+    } else if (im->initiator || memcmp(im->peer_nonce, m->nonce.data, NONCE_BYTES) != 0) {
+        return error_set(err, ERR_PROTOCOL, "message", "an unexpected HELLO", NULL);
+    }
+    TRY(check_proof(conn, m, err));
+    if (im->initiator && conn->rpc->secret.bytes)
+        send_hello(conn, true);
+    opened(conn);
+    return 0;
+}
+
+/* ---- reading ---- */
+
+static int one_frame(struct conn *conn, size_t *ret_used, struct error *err)
+{
+    struct conn_impl *im = conn->impl;
+    const char *p = im->in.data + im->in_at;
+    size_t have = im->in.bytes - im->in_at;
+    *ret_used = 0;
+    if (have < FRAME_HEADER_BYTES)
+        return 0;
+    struct frame_header h;
+    TRY(frame_header_parse(p, &h, err));
+    if (im->state == CONN_HELLO && h.type != MSG_HELLO)
+        return error_setf(err, ERR_PROTOCOL, "message", "%s before the handshake", msg_name(h.type));
+    size_t total = FRAME_HEADER_BYTES + (size_t)h.message_bytes + h.bulk_bytes;
+    if (have < total) {
+        if (im->in.cap < total)
+            buf_reserve(&im->in, total - im->in.bytes + im->in_at);
+        return 0;
+    }
+    const void *message;
+    TRY(frame_unpack(&h, p, p + FRAME_HEADER_BYTES, &im->ar, &message, err));
+    *ret_used = total;
+    conn->frames_in++;
+    conn->rpc->counters.frames_in++;
+    if (im->state == CONN_HELLO) {
+        TRY(on_hello(conn, message, err));
+    } else {
+        struct frame f = {.type = h.type,
+                          .epoch = h.epoch,
+                          .incarnation = h.incarnation,
+                          .id = h.id,
+                          .message = message,
+                          .bulk = p + FRAME_HEADER_BYTES + h.message_bytes,
+                          .bulk_bytes = h.bulk_bytes};
+        conn->ops->on_frame(conn, &f);
+    }
+    arena_reset(&im->ar);
+    return 0;
+}
+
+static void parse(struct conn *conn)
+{
+    struct conn_impl *im = conn->impl;
+    while (im->state != CONN_CLOSING && !im->paused) {
+        size_t used;
+        struct error err = ERROR_INIT;
+        if (one_frame(conn, &used, &err) != 0) {
+            if (im->state == CONN_CLOSING)
+                error_fini(&err);
+            else
+                fail(conn, &err);
+            return;
+        }
+        if (used == 0)
+            break;
+        im->in_at += used;
+    }
+    if (im->state == CONN_CLOSING)
+        return;
+    if (im->in_at == im->in.bytes) {
+        im->in.bytes = 0;
+        im->in_at = 0;
+        if (im->in.cap > 4u << 20)
+            buf_fini(&im->in);
+    } else if (im->in_at > 0) {
+        memmove(im->in.data, im->in.data + im->in_at, im->in.bytes - im->in_at);
+        im->in.bytes -= im->in_at;
+        im->in_at = 0;
+    }
+}
+
+static void alloc_cb(uv_handle_t *h, size_t suggested, uv_buf_t *ret)
+{
+    (void)suggested;
+    struct conn_impl *im = ((struct conn *)h->data)->impl;
+    /* Small until something comes in, so that idle connections stay cheap. */
+    size_t want = im->in.bytes == 0 && im->in.cap < 8192 ? 8192 : im->in.cap - im->in.bytes > 65536 ? im->in.cap - im->in.bytes - 1 : 65536;
+    if (want > READ_CHUNK * 4)
+        want = READ_CHUNK * 4;
+    buf_reserve(&im->in, want);
+    *ret = uv_buf_init(im->in.data + im->in.bytes, (unsigned)want);
+}
+
+static void read_cb(uv_stream_t *s, ssize_t n, const uv_buf_t *b)
+{
+    (void)b;
+    struct conn *conn = s->data;
+    struct conn_impl *im = conn->impl;
+    if (n < 0) {
+        close_now(conn, n == UV_EOF ? "the peer closed it" : uv_strerror((int)n), true);
+        return;
+    }
+    im->in.bytes += (size_t)n;
+    conn->bytes_in += (size_t)n;
+    conn->rpc->counters.bytes_in += (uint64_t)n;
+    parse(conn);
+}
+
+void conn_pause(struct conn *conn, bool paused)
+{
+    struct conn_impl *im = conn->impl;
+    if (im->state == CONN_CLOSING || im->paused == paused)
+        return;
+    im->paused = paused;
+    if (paused) {
+        uv_read_stop(&im->u.stream);
+    } else {
+        uv_read_start(&im->u.stream, alloc_cb, read_cb);
+        parse(conn);
+    }
+}
+
+/* ---- making connections ---- */
+
+static struct conn *conn_new(struct rpc *rpc, bool initiator, bool is_pipe)
+{
+    struct conn *conn = xcalloc(1, sizeof *conn);
+    struct conn_impl *im = xcalloc(1, sizeof *im);
+    conn->impl = im;
+    conn->rpc = rpc;
+    conn->next = rpc->conns;
+    if (rpc->conns)
+        rpc->conns->prev = conn;
+    rpc->conns = conn;
+    rpc->conn_count++;
+    im->initiator = initiator;
+    im->is_pipe = is_pipe;
+    im->state = initiator ? CONN_CONNECTING : CONN_HELLO;
+    if (getrandom(im->nonce, sizeof im->nonce, 0) != (ssize_t)sizeof im->nonce)
+        UNREACHABLE("getrandom gives what is asked for up to 256 bytes");
+    arena_init(&im->ar);
+    uv_timer_init(rpc->loop, &im->timer);
+    uv_idle_init(rpc->loop, &im->flusher);
+    im->timer.data = im->flusher.data = im->u.stream.data = conn;
+    im->handles_open = 2;
+    return conn;
+}
+
+static void open_stream(struct conn *conn)
+{
+    struct conn_impl *im = conn->impl;
+    if (im->is_pipe)
+        uv_pipe_init(conn->rpc->loop, &im->u.pipe, 0);
+    else
+        uv_tcp_init(conn->rpc->loop, &im->u.tcp);
+    im->u.stream.data = conn;
+    im->stream_open = true;
+    im->handles_open++;
+}
+
+static void start(struct conn *conn)
+{
+    struct conn_impl *im = conn->impl;
+    if (!im->is_pipe)
+        uv_tcp_nodelay(&im->u.tcp, 1);
+    im->state = CONN_HELLO;
+    uv_timer_start(&im->timer, timeout_cb, HANDSHAKE_MS, 0);
+    uv_read_start(&im->u.stream, alloc_cb, read_cb);
+    if (im->initiator)
+        send_hello(conn, false);
+}
+
+static void connected_cb(uv_connect_t *req, int status)
+{
+    struct conn *conn = req->data;
+    if (conn->impl->state == CONN_CLOSING)
+        return;
+    if (status < 0)
+        close_now(conn, uv_strerror(status), true);
+    else
+        start(conn);
+}
+
+static void resolved_cb(uv_getaddrinfo_t *req, int status, struct addrinfo *res)
+{
+    struct conn *conn = req->data;
+    struct conn_impl *im = conn->impl;
+    if (--im->handles_open == 0 || im->state == CONN_CLOSING) {
+        uv_freeaddrinfo(res);
+        im->handles_open++;
+        if (im->state == CONN_CLOSING)
+            handle_closed_cb((uv_handle_t *)&im->timer);
+        return;
+    }
+    if (status < 0) {
+        close_now(conn, uv_strerror(status), true);
+        return;
+    }
+    int rc = uv_tcp_connect(&im->connect, &im->u.tcp, res->ai_addr, connected_cb);
+    uv_freeaddrinfo(res);
+    if (rc < 0)
+        close_now(conn, uv_strerror(rc), true);
+}
+
+/* Splits HOST:PORT; host keeps no brackets. False when there is no port. */
+static bool split_address(const char *address, char *host, size_t host_max, const char **port)
+{
+    const char *colon = strrchr(address, ':');
+    if (!colon || colon[1] == 0 || strspn(colon + 1, "0123456789") != strlen(colon + 1))
+        return false;
+    size_t n = (size_t)(colon - address);
+    if (n >= 2 && address[0] == '[' && address[n - 1] == ']') {
+        address++;
+        n -= 2;
+    }
+    if (n >= host_max)
+        return false;
+    memcpy(host, address, n);
+    host[n] = 0;
+    *port = colon + 1;
+    return true;
+}
+
+/* A failure found at once is told on the next turn of the loop: nobody wants callbacks inside connect. */
+static void late_failure_cb(uv_timer_t *t)
+{
+    close_now(t->data, "not an address: it must be HOST:PORT or unix:PATH", true);
+}
+
+struct conn *conn_connect(struct rpc *rpc, const char *address, enum peer_role role, const struct conn_ops *ops,
+                          void *owner)
+{
+    bool is_pipe = str_has_prefix(address, "unix:");
+    struct conn *conn = conn_new(rpc, true, is_pipe);
+    struct conn_impl *im = conn->impl;
+    conn->ops = ops;
+    conn->owner = owner;
+    conn->role = role;
+    conn->peer = xstrdup(address);
+    im->connect.data = im->resolve.data = conn;
+    if (is_pipe) {
+        open_stream(conn);
+        uv_pipe_connect(&im->connect, &im->u.pipe, address + 5, connected_cb);
+        return conn;
+    }
+    char host[256];
+    const char *port;
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_family = AF_UNSPEC};
+    struct sockaddr_in in4;
+    struct sockaddr_in6 in6;
+    int rc;
+    if (!split_address(address, host, sizeof host, &port)) {
+        uv_timer_start(&im->timer, late_failure_cb, 0, 0);
+        return conn;
+    }
+    open_stream(conn);
+    if (uv_ip4_addr(host, atoi(port), &in4) == 0) {
+        rc = uv_tcp_connect(&im->connect, &im->u.tcp, (struct sockaddr *)&in4, connected_cb);
+    } else if (uv_ip6_addr(host, atoi(port), &in6) == 0) {
+        rc = uv_tcp_connect(&im->connect, &im->u.tcp, (struct sockaddr *)&in6, connected_cb);
+    } else {
+        rc = uv_getaddrinfo(rpc->loop, &im->resolve, resolved_cb, host, port, &hints);
+        if (rc == 0)
+            im->handles_open++; /* the request keeps the conn alive */
+    }
+    if (rc < 0)
+        uv_timer_start(&im->timer, late_failure_cb, 0, 0);
+    return conn;
+}
+
+/* ---- listening ---- */
+
+/* Strangers may hold this many unfinished handshakes; the oldest is dropped for a newer one. */
+enum { HANDSHAKES_MAX = 256 };
+
+static void drop_oldest_handshake(struct rpc *rpc)
+{
+    struct conn *oldest = NULL;
+    for (struct conn *c = rpc->conns; c; c = c->next) {
+        if (c->impl->state == CONN_HELLO && !c->impl->initiator)
+            oldest = c; /* the list has the newest first */
+    }
+    if (oldest)
+        close_now(oldest, "too many connections without a handshake", true);
+}
+
+static void set_peer_name(struct conn *conn)
+{
+    char text[INET6_ADDRSTRLEN] = "unix";
+    int port = 0;
+    if (!conn->impl->is_pipe) {
+        struct sockaddr_storage ss;
+        int n = sizeof ss;
+        if (uv_tcp_getpeername(&conn->impl->u.tcp, (struct sockaddr *)&ss, &n) == 0) {
+            uv_ip_name((struct sockaddr *)&ss, text, sizeof text);
+            port = ntohs(((struct sockaddr_in *)&ss)->sin_port); /* the port lies at the same place for IPv6 */
+        }
+    }
+    conn->peer = port ? xasprintf("%s:%d", text, port) : xstrdup(text);
+}
+
+static void incoming_cb(uv_stream_t *s, int status)
+{
+    struct listener *l = s->data;
+    if (status < 0) {
+        log_warn("rpc", "accepting on %s failed: %s", l->address, uv_strerror(status));
+        return;
+    }
+    struct conn *conn = conn_new(l->rpc, false, l->is_pipe);
+    conn->peer = xstrdup("?");
+    open_stream(conn);
+    l->rpc->counters.accepted++;
+    l->rpc->handshakes++;
+    l->accept(conn, l->arg);
+    ASSERT(conn->ops);
+    int rc = uv_accept(s, &conn->impl->u.stream);
+    if (rc < 0) {
+        close_now(conn, uv_strerror(rc), true);
+        return;
+    }
+    xfree(conn->peer);
+    set_peer_name(conn);
+    start(conn);
+    if (l->rpc->handshakes > HANDSHAKES_MAX)
+        drop_oldest_handshake(l->rpc);
+}
+
+static bool is_loopback(const struct sockaddr *sa)
+{
+    if (sa->sa_family == AF_INET)
+        return (ntohl(((const struct sockaddr_in *)sa)->sin_addr.s_addr) >> 24) == 127;
+    return IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)sa)->sin6_addr);
+}
+
+static void listener_closed_cb(uv_handle_t *h)
+{
+    struct listener *l = h->data;
+    if (l->unlink_path)
+        unlink(l->unlink_path);
+    xfree(l->unlink_path);
+    xfree(l->address);
+    xfree(l);
+}
+
+void listener_close(struct listener *l)
+{
+    if (l && !uv_is_closing((uv_handle_t *)&l->u.stream))
+        uv_close((uv_handle_t *)&l->u.stream, listener_closed_cb);
+}
+
+const char *listener_address(const struct listener *l)
+{
+    return l->address;
+}
+
+static int bind_tcp(struct listener *l, const char *address, struct error *err)
+{
+    char host[256];
+    const char *port;
+    if (!split_address(address, host, sizeof host, &port))
+        return error_setf(err, ERR_USAGE, "message", "%s is not an address to listen on: HOST:PORT or unix:PATH", address);
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *res;
+    int rc = getaddrinfo(host[0] ? host : NULL, port, &hints, &res);
+    if (rc != 0)
+        return error_set(err, ERR_CONNECT, "address", address, "message", gai_strerror(rc), NULL);
+    if (!l->rpc->secret.bytes && !is_loopback(res->ai_addr)) {
+        freeaddrinfo(res);
+        return error_setf(err, ERR_AUTH, "message",
+                          "listening on %s, which is not loopback, needs --secret-file; both sides take the same file",
+                          address);
+    }
+    rc = uv_tcp_bind(&l->u.tcp, res->ai_addr, 0);
+    freeaddrinfo(res);
+    if (rc == 0)
+        rc = uv_listen(&l->u.stream, 1024, incoming_cb);
+    if (rc < 0)
+        return error_set(err, ERR_CONNECT, "address", address, "message", uv_strerror(rc), NULL);
+    struct sockaddr_storage ss;
+    int n = sizeof ss;
+    uv_tcp_getsockname(&l->u.tcp, (struct sockaddr *)&ss, &n);
+    int real = ntohs(((struct sockaddr_in *)&ss)->sin_port);
+    xfree(l->address);
+    l->address = strchr(host, ':') ? xasprintf("[%s]:%d", host, real) : xasprintf("%s:%d", host[0] ? host : "0.0.0.0", real);
+    return 0;
+}
+
+int rpc_listen(struct rpc *rpc, const char *address, void (*accept)(struct conn *conn, void *arg), void *arg,
+               struct listener **ret, struct error *err)
+{
+    struct listener *l = xcalloc(1, sizeof *l);
+    l->rpc = rpc;
+    l->accept = accept;
+    l->arg = arg;
+    l->is_pipe = str_has_prefix(address, "unix:");
+    l->address = xstrdup(address);
+    int rc = 0;
+    if (l->is_pipe) {
+        uv_pipe_init(rpc->loop, &l->u.pipe, 0);
+        l->u.stream.data = l;
+        rc = uv_pipe_bind(&l->u.pipe, address + 5);
+        if (rc == 0) {
+            l->unlink_path = xstrdup(address + 5);
+            rc = uv_listen(&l->u.stream, 1024, incoming_cb);
+        }
+        if (rc < 0)
+            rc = error_set(err, ERR_CONNECT, "address", address, "message", uv_strerror(rc), NULL);
+    } else {
+        uv_tcp_init(rpc->loop, &l->u.tcp);
+        l->u.stream.data = l;
+        rc = bind_tcp(l, address, err);
+    }
+    if (rc != 0) {
+        listener_close(l);
+        return rc;
+    }
+    *ret = l;
+    return 0;
+}
