@@ -142,8 +142,12 @@ int plan_aggregate(struct planner *pl, const struct logical *lp, struct frag **r
     enum exchange_kind kind = partitions > 1 ? EXCHANGE_HASH : EXCHANGE_GATHER;
     if (distinct) {
         /* Key expressions are computed below the exchange too: it goes by them. */
-        struct logical *in = lp->inputs[0];
-        narrow(pl, f, in->out, in->out_count);
+        struct colset need = {0};
+        for (uint32_t i = 0; i < lp->expr_count; i++)
+            colset_add_expr(pl->ar, &need, lp->exprs[i]);
+        for (uint32_t i = 0; i < lp->agg_count; i++)
+            colset_add_expr(pl->ar, &need, lp->aggs[i]);
+        narrow(pl, f, &need);
         struct expr **keys = ARENA_ARRAY(pl->ar, struct expr *, lp->expr_count);
         for (uint32_t i = 0; i < lp->expr_count; i++)
             keys[i] = bind_expr(pl, f, lp->exprs[i]);

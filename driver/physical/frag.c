@@ -127,24 +127,23 @@ void exactly_columns(struct planner *pl, struct frag *f, const struct lcol *out,
         project(pl, f, out, count);
 }
 
-void narrow(struct planner *pl, struct frag *f, const struct lcol *out, uint32_t count)
+void narrow(struct planner *pl, struct frag *f, const struct colset *need)
 {
-    uint32_t used = 0;
-    bool *seen = ARENA_ARRAY(pl->ar, bool, f->node->out.count);
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t at = ordinal_of(f, out[i].id);
-        if (at != UINT32_MAX && !seen[at]) {
-            seen[at] = true;
-            used++;
-        }
+    const struct schema *have = &f->node->out;
+    uint32_t used = 0, kept = 0;
+    bool *seen = ARENA_ARRAY(pl->ar, bool, have->count);
+    struct lcol *cols = ARENA_ARRAY(pl->ar, struct lcol, f->place_count);
+    for (uint32_t i = 0; i < f->place_count; i++) {
+        const struct place *p = &f->places[i];
+        if (!colset_has(need, p->id))
+            continue;
+        const struct field *fd = &have->fields[p->ordinal];
+        cols[kept++] = (struct lcol){p->id, fd->name, fd->type, fd->nullable};
+        used += !seen[p->ordinal];
+        seen[p->ordinal] = true;
     }
-    if (used == f->node->out.count || (used == 0 && f->node->out.count == 1))
+    if (used == have->count || (used == 0 && have->count == 1))
         return;
-    uint32_t kept = 0;
-    struct lcol *cols = ARENA_ARRAY(pl->ar, struct lcol, count);
-    for (uint32_t i = 0; i < count; i++)
-        if (frag_has(f, out[i].id))
-            cols[kept++] = out[i];
     project(pl, f, cols, kept);
 }
 

@@ -125,7 +125,11 @@ int plan_join(struct planner *pl, const struct logical *lp, struct frag **ret)
     TRY(plan_node(pl, left, &probe));
     TRY(plan_node(pl, right, &build));
     /* The build keeps only what is asked of it; the probe's columns cost nothing where it is not exchanged. */
-    narrow(pl, build, right->out, right->out_count);
+    struct colset need = {0};
+    colset_add_out(pl->ar, &need, lp);
+    if (lp->condition)
+        colset_add_expr(pl->ar, &need, lp->condition);
+    narrow(pl, build, &need);
     struct colset pcols = {0}, bcols = {0};
     colset_add_out(pl->ar, &pcols, left);
     colset_add_out(pl->ar, &bcols, right);
@@ -144,14 +148,14 @@ int plan_join(struct planner *pl, const struct logical *lp, struct frag **ret)
             TRY(gather(pl, probe, &probe));
             TRY(gather(pl, build, &build));
         } else {
-            narrow(pl, probe, left->out, left->out_count);
+            narrow(pl, probe, &need);
             TRY(hash_sides(pl, &ks, &probe, &build));
         }
     } else if (whole_build || worth_broadcast(pl, probe, build)) {
         TRY(exchange(pl, build, EXCHANGE_BROADCAST, NULL, 0, 1, &build));
         shared = true;
     } else {
-        narrow(pl, probe, left->out, left->out_count);
+        narrow(pl, probe, &need);
         TRY(hash_sides(pl, &ks, &probe, &build));
     }
 

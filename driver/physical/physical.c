@@ -111,13 +111,22 @@ static void add_sort(struct planner *pl, struct frag *f, const struct logical *s
     n->rows_estimate = limit >= 0 ? fmin(f->rows, (double)limit) : f->rows;
 }
 
+/* What lp shows and the sort above it asks for. */
+static void narrow_for(struct planner *pl, struct frag *f, const struct logical *lp, const struct logical *sort)
+{
+    struct colset need = {0};
+    colset_add_out(pl->ar, &need, lp);
+    for (uint32_t i = 0; sort && i < sort->sort_count; i++)
+        colset_add_expr(pl->ar, &need, sort->sorts[i].expr);
+    narrow(pl, f, &need);
+}
+
 static int plan_sort(struct planner *pl, const struct logical *lp, struct frag **ret)
 {
     struct frag *f;
     TRY(plan_node(pl, lp->inputs[0], &f));
     if (f->tasks > 1) {
-        struct logical *in = lp->inputs[0];
-        narrow(pl, f, in->out, in->out_count);
+        narrow_for(pl, f, lp, lp);
         add_sort(pl, f, lp, -1, 0);
         TRY(exchange(pl, f, EXCHANGE_GATHER, NULL, 0, 1, &f));
         f->node->merge_key_count = lp->sort_count;
@@ -139,7 +148,7 @@ static int plan_limit(struct planner *pl, const struct logical *lp, struct frag 
     if (in->kind == LP_SORT && bounded && all <= TOP_ROWS_MAX) {
         TRY(plan_node(pl, in->inputs[0], &f));
         if (f->tasks > 1) {
-            narrow(pl, f, in->inputs[0]->out, in->inputs[0]->out_count);
+            narrow_for(pl, f, lp, in);
             add_sort(pl, f, in, all, 0);
             f->rows = fmin(f->rows, (double)all * f->tasks);
             TRY(exchange(pl, f, EXCHANGE_GATHER, NULL, 0, 1, &f));
@@ -152,7 +161,7 @@ static int plan_limit(struct planner *pl, const struct logical *lp, struct frag 
     }
     TRY(plan_node(pl, in, &f));
     if (f->tasks > 1) {
-        narrow(pl, f, in->out, in->out_count);
+        narrow_for(pl, f, lp, NULL);
         if (bounded) {
             struct pnode *n = stack(pl, f, PN_LIMIT);
             n->limit = all;

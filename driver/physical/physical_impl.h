@@ -63,8 +63,8 @@ struct expr *bind_expr(struct planner *pl, const struct frag *f, struct expr *e)
 struct expr *bind_expr2(struct planner *pl, const struct frag *a, const struct frag *b, struct expr *e);
 /* Leaves exactly these columns in this order: a projection unless they lie so already. */
 void exactly_columns(struct planner *pl, struct frag *f, const struct lcol *out, uint32_t count);
-/* Drops what is not in out when there is something to drop. */
-void narrow(struct planner *pl, struct frag *f, const struct lcol *out, uint32_t count);
+/* Drops the columns that nobody needs: before an exchange. */
+void narrow(struct planner *pl, struct frag *f, const struct colset *need);
 void set_places(struct planner *pl, struct frag *f, const struct lcol *out, uint32_t count); /* ordinal i is out[i] */
 struct field field_of(const struct lcol *col);
 /* f becomes part of `into`'s stage: scans, parents, flags. */
