@@ -9,6 +9,7 @@
 #include "common/expr/fn.h"
 
 #include <math.h>
+#include <stdio.h>
 
 enum { SPLIT_BYTES_MIN = 1 << 20 };
 
@@ -66,9 +67,81 @@ static bool prune_of(struct planner *pl, const struct expr *e, struct prune *ret
     return false;
 }
 
+/* ---- partition folders ---- */
+
+/* The value of folder name=... in path, %XX decoded; NULL when there is none. */
+static const char *folder_value(struct planner *pl, const char *path, const char *name)
+{
+    size_t n = strlen(name);
+    const char *found = NULL;
+    for (const char *p = path; (p = strchr(p, '/')) != NULL; p++)
+        if (strncmp(p + 1, name, n) == 0 && p[1 + n] == '=')
+            found = p + 2 + n;
+    if (!found)
+        return NULL;
+    char *out = arena_strndup(pl->ar, found, strcspn(found, "/")), *to = out;
+    for (const char *p = out; *p; p++) {
+        unsigned c;
+        if (p[0] == '%' && sscanf(p + 1, "%2x", &c) == 1 && p[1] && p[2]) {
+            *to++ = (char)c;
+            p += 2;
+        } else {
+            *to++ = *p;
+        }
+    }
+    *to = 0;
+    return out;
+}
+
+static int folder_values(struct planner *pl, const struct table_ref *t, const char *path, struct value **ret)
+{
+    struct value *values = ARENA_ARRAY(pl->ar, struct value, t->partition_schema.count);
+    for (uint32_t i = 0; i < t->partition_schema.count; i++) {
+        const struct field *f = &t->partition_schema.fields[i];
+        const char *text = folder_value(pl, path, f->name);
+        if (!text || strcmp(text, "__HIVE_DEFAULT_PARTITION__") == 0) {
+            values[i] = (struct value){.type = f->type, .null = true};
+            continue;
+        }
+        struct expr *e;
+        TRY(expr_cast(pl->ar, expr_string(pl->ar, text), f->type, EVAL_ANSI, (struct span){0, 0}, &e, pl->err));
+        if (expr_fold(pl->ar, pl->cx, e, &values[i], pl->err) != 0)
+            return error_note(pl->err, "while reading the folder names of %s", path);
+        values[i].type = f->type;
+    }
+    *ret = values;
+    return 0;
+}
+
+/* Whether the file's folder values leave a chance to the conjuncts. */
+static bool folder_matches(struct planner *pl, const struct logical *lp, const struct value *values)
+{
+    uint32_t first = lp->table->file_schema.count, count = 0;
+    struct lcol *ids = ARENA_ARRAY(pl->ar, struct lcol, lp->out_count);
+    struct expr **by = ARENA_ARRAY(pl->ar, struct expr *, lp->out_count);
+    for (uint32_t i = 0; i < lp->out_count; i++)
+        if (lp->table_columns[i] >= first) {
+            ids[count].id = lp->out[i].id;
+            by[count++] = expr_literal(pl->ar, values[lp->table_columns[i] - first]);
+        }
+    struct opt o = {.ar = pl->ar, .cx = pl->cx, .err = pl->err};
+    for (uint32_t i = 0; count && i < lp->conjunct_count; i++) {
+        struct expr *e = expr_replace(&o, lp->conjuncts[i], ids, by, count);
+        struct value v;
+        struct error err = ERROR_INIT;
+        if (!expr_is_foldable(e) || expr_fold(pl->ar, pl->cx, e, &v, &err) != 0) {
+            error_fini(&err);
+            continue;
+        }
+        if (v.null || !v.i)
+            return false;
+    }
+    return true;
+}
+
 /* ---- splits ---- */
 
-static void cut_splits(struct planner *pl, const struct logical *lp, const struct table_est *te, struct stage_scan *scan)
+static int cut_splits(struct planner *pl, const struct logical *lp, const struct table_est *te, struct stage_scan *scan)
 {
     const struct table_ref *t = lp->table;
     const struct format_row *format = format_find(t->format);
@@ -86,6 +159,12 @@ static void cut_splits(struct planner *pl, const struct logical *lp, const struc
     ARENA_PUSH(pl->ar, scan->split_first, first_count, first_cap, 0);
     for (uint32_t i = 0; i < te->file_count; i++) {
         const struct file_est *f = &te->files[i];
+        struct value *values = NULL;
+        if (t->partition_schema.count) {
+            TRY(folder_values(pl, t, f->path, &values));
+            if (!folder_matches(pl, lp, values))
+                continue;
+        }
         uint64_t pieces = 1;
         if (target != UINT64_MAX && f->bytes > target && format && format->splittable && format->splittable(&t->options, f->path))
             pieces = (f->bytes + target - 1) / target;
@@ -98,13 +177,15 @@ static void cut_splits(struct planner *pl, const struct logical *lp, const struc
                 ARENA_PUSH(pl->ar, scan->split_first, first_count, first_cap, scan->split_count);
                 in_task = 0;
             }
-            struct file_split s = {.path = f->path, .start = start, .length = length, .file_bytes = f->bytes, .mtime_us = f->mtime_us};
+            struct file_split s = {.path = f->path, .start = start, .length = length, .file_bytes = f->bytes, .mtime_us = f->mtime_us,
+                                   .partition_count = t->partition_schema.count, .partition_values = values};
             ARENA_PUSH(pl->ar, scan->splits, scan->split_count, split_cap, s);
             in_task += length ? length : 1;
         }
     }
     scan->task_count = first_count;
     ARENA_PUSH(pl->ar, scan->split_first, first_count, first_cap, scan->split_count);
+    return 0;
 }
 
 static void copy_schema(struct planner *pl, struct schema *to, const struct schema *from)
@@ -148,7 +229,7 @@ int plan_scan(struct planner *pl, const struct logical *lp, struct frag **ret)
     struct scan_use *use = ARENA_NEW(pl->ar, struct scan_use);
     use->scan.node = n;
     use->scan.table = lp->table->name;
-    cut_splits(pl, lp, te, &use->scan);
+    TRY(cut_splits(pl, lp, te, &use->scan));
     f->scans = use;
     f->tasks = use->scan.task_count;
     *ret = f;
