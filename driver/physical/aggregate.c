@@ -115,6 +115,9 @@ int plan_aggregate(struct planner *pl, const struct logical *lp, struct frag **r
 {
     struct frag *f;
     TRY(plan_node(pl, lp->inputs[0], &f));
+    for (const struct reduction *r = pl->reductions; r; r = r->next)
+        if (r->aggregate == lp)
+            reduce_by(pl, f, &r->keys, r->small, &r->small_keys, r->null_safe);
     bool distinct = false;
     for (uint32_t i = 0; i < lp->agg_count; i++) {
         distinct = distinct || lp->aggs[i]->distinct;

@@ -7,8 +7,20 @@
  *   several, build large                  both sides by hash of the keys
  *   RIGHT and FULL                        never a shared build: hash of the keys, or one task when there are none
  *   null-aware anti, IN's mark, no keys   broadcast always: they need the whole build
+ *
+ * Two ways to not build what nobody probes:
+ *
+ *   A semi or anti join whose left side is much smaller than its right one (TPC-H Q4, Q21, Q22): the left side goes into
+ *   an exchange by its keys; the right side is first reduced by a semi join with all of it, and only what is left is
+ *   built.
+ *   A join of something small with an aggregate by the join's keys (Q17, Q20): the small side goes into an exchange and
+ *   reduces the aggregate's input.
  */
 #include "driver/physical/physical_impl.h"
+
+#include <math.h>
+
+enum { REDUCE_ROWS_MIN = 300000, REDUCE_FACTOR = 5 };
 
 struct keys {
     struct exprs probe, build; /* over logical columns */
@@ -75,6 +87,15 @@ static void set_hashed(struct planner *pl, struct frag *f, const struct exprs *k
     }
 }
 
+/* f by the hash of keys, in as many partitions as suit its size. */
+static int exchange_by(struct planner *pl, struct frag *f, const struct exprs *keys, struct frag **ret)
+{
+    uint32_t n = hash_partitions(pl, f->rows, f->rows * f->row_bytes);
+    TRY(exchange(pl, f, EXCHANGE_HASH, bind_list(pl, f, keys), keys->count, n, ret));
+    set_hashed(pl, *ret, keys);
+    return 0;
+}
+
 static int hash_sides(struct planner *pl, const struct keys *ks, struct frag **probe, struct frag **build)
 {
     struct frag *p = *probe, *b = *build;
@@ -112,6 +133,94 @@ static bool worth_broadcast(const struct planner *pl, const struct frag *probe, 
     return bytes <= limit || bytes * executors * 2 <= probe_bytes;
 }
 
+void reduce_by(struct planner *pl, struct frag *f, const struct exprs *keys, const struct frag *small,
+               const struct exprs *small_keys, const bool *null_safe)
+{
+    const struct parent_use *from = small->parents;
+    struct pnode *read = new_pnode(pl, PN_EXCHANGE_READ, 0);
+    read->exchange = from->parent.stage;
+    read->read_all = true;
+    read->out = small->node->out;
+    read->rows_estimate = small->rows;
+    struct pnode *n = new_pnode(pl, PN_JOIN, 2);
+    n->inputs[0] = f->node;
+    n->inputs[1] = read;
+    n->join_kind = JOIN_SEMI;
+    n->shared_build = true;
+    n->join_key_count = keys->count;
+    n->probe_keys = bind_list(pl, f, keys);
+    n->build_keys = bind_list(pl, small, small_keys);
+    n->null_safe = arena_dup(pl->ar, null_safe, keys->count * sizeof *null_safe);
+    n->out = f->node->out;
+    n->out_column_count = n->out.count;
+    n->out_columns = ARENA_ARRAY(pl->ar, uint32_t, n->out.count);
+    for (uint32_t i = 0; i < n->out.count; i++)
+        n->out_columns[i] = i;
+    f->rows = n->rows_estimate = fmin(f->rows, small->rows * 8);
+    f->node = n;
+    struct parent_use *use = ARENA_NEW(pl->ar, struct parent_use);
+    use->parent = (struct stage_parent){from->parent.stage, from->parent.kind, true};
+    use->next = f->parents;
+    f->parents = use;
+}
+
+/* Follows column id down to an aggregate's key; the key's expression over the aggregate's input. */
+static struct expr *aggregate_key(const struct logical *lp, uint32_t id, const struct logical **ret_aggregate)
+{
+    for (;;) {
+        if (lp->kind == LP_FILTER) {
+            lp = lp->inputs[0];
+            continue;
+        }
+        if (lp->kind != LP_PROJECT && lp->kind != LP_AGGREGATE)
+            return NULL;
+        uint32_t at = 0;
+        while (at < lp->expr_count && lp->out[at].id != id)
+            at++;
+        if (at == lp->expr_count)
+            return NULL;
+        if (lp->kind == LP_AGGREGATE) {
+            *ret_aggregate = lp;
+            return lp->exprs[at];
+        }
+        if (lp->exprs[at]->kind != EXPR_COLUMN)
+            return NULL;
+        id = lp->exprs[at]->column;
+        lp = lp->inputs[0];
+    }
+}
+
+/* A reduction of the aggregate below `side` by the other side's keys, when it is worth it; NULL otherwise. */
+static struct reduction *find_reduction(struct planner *pl, const struct logical *side, const struct exprs *side_keys,
+                                        const struct logical *other, const struct exprs *other_keys, const bool *null_safe)
+{
+    struct reduction *r = ARENA_NEW(pl->ar, struct reduction);
+    uint32_t n = 0, cap = 0;
+    for (uint32_t i = 0; i < side_keys->count && !pl->single; i++) {
+        const struct expr *k = side_keys->items[i];
+        const struct logical *aggregate = NULL;
+        struct expr *e = k->kind == EXPR_COLUMN ? aggregate_key(side, k->column, &aggregate) : NULL;
+        if (!e || (r->aggregate && r->aggregate != aggregate) || !expr_is_deterministic(e))
+            continue;
+        r->aggregate = aggregate;
+        exprs_add(pl->ar, &r->keys, e);
+        exprs_add(pl->ar, &r->small_keys, other_keys->items[i]);
+        ARENA_PUSH(pl->ar, r->null_safe, n, cap, null_safe[i]);
+    }
+    if (!r->aggregate)
+        return NULL;
+    double in = estimate_rows(pl->es, r->aggregate->inputs[0]), small = estimate_rows(pl->es, other);
+    bool worth = in > REDUCE_ROWS_MIN && small * REDUCE_FACTOR < in && small * 2 < estimate_rows(pl->es, r->aggregate);
+    return worth ? r : NULL;
+}
+
+static void reduce_with(struct planner *pl, struct reduction *r, const struct frag *small)
+{
+    r->small = small;
+    r->next = pl->reductions;
+    pl->reductions = r;
+}
+
 int plan_join(struct planner *pl, const struct logical *lp, struct frag **ret)
 {
     struct logical *left = lp->inputs[0], *right = lp->inputs[1];
@@ -121,36 +230,66 @@ int plan_join(struct planner *pl, const struct logical *lp, struct frag **ret)
         right = lp->inputs[0];
         kind = JOIN_LEFT;
     }
-    struct frag *probe, *build;
-    TRY(plan_node(pl, left, &probe));
-    TRY(plan_node(pl, right, &build));
-    /* The build keeps only what is asked of it; the probe's columns cost nothing where it is not exchanged. */
-    struct colset need = {0};
+    struct colset pcols = {0}, bcols = {0}, need = {0};
+    colset_add_out(pl->ar, &pcols, left);
+    colset_add_out(pl->ar, &bcols, right);
     colset_add_out(pl->ar, &need, lp);
     if (lp->condition)
         colset_add_expr(pl->ar, &need, lp->condition);
-    narrow(pl, build, &need);
-    struct colset pcols = {0}, bcols = {0};
-    colset_add_out(pl->ar, &pcols, left);
-    colset_add_out(pl->ar, &bcols, right);
     struct keys ks = {0};
     split_condition(pl, lp->condition, &pcols, &bcols, &ks);
+    bool keyed = ks.probe.count > 0, both_preserved = kind == JOIN_FULL;
+    bool whole_build = kind == JOIN_ANTI_NULL_AWARE || kind == JOIN_MARK || !keyed;
+    struct reduction *below_probe = NULL, *below_build = NULL;
+    if (keyed && (kind == JOIN_INNER || kind == JOIN_SEMI))
+        below_probe = find_reduction(pl, left, &ks.probe, right, &ks.build, ks.null_safe);
+    if (keyed && !below_probe && !both_preserved && !whole_build)
+        below_build = find_reduction(pl, right, &ks.build, left, &ks.probe, ks.null_safe);
 
-    bool both_preserved = kind == JOIN_FULL;
-    bool whole_build = kind == JOIN_ANTI_NULL_AWARE || kind == JOIN_MARK || ks.probe.count == 0;
+    /* What reduces the other side is planned first and lies in an exchange that both the reduction and the join read. */
+    struct frag *probe, *build;
+    bool shared = false, placed = false;
+    if (below_probe) {
+        TRY(plan_node(pl, right, &build));
+        narrow(pl, build, &need);
+        TRY(exchange(pl, build, EXCHANGE_BROADCAST, NULL, 0, 1, &build));
+        reduce_with(pl, below_probe, build);
+        TRY(plan_node(pl, left, &probe));
+        shared = placed = true;
+    } else if (below_build) {
+        TRY(plan_node(pl, left, &probe));
+        narrow(pl, probe, &need);
+        TRY(exchange_by(pl, probe, &ks.probe, &probe));
+        reduce_with(pl, below_build, probe);
+        TRY(plan_node(pl, right, &build));
+        narrow(pl, build, &need);
+        TRY(hash_sides(pl, &ks, &probe, &build));
+        placed = true;
+    } else {
+        TRY(plan_node(pl, left, &probe));
+        TRY(plan_node(pl, right, &build));
+        /* The build keeps only what is asked of it; the probe's columns cost nothing where it is not exchanged. */
+        narrow(pl, build, &need);
+    }
+
     bool one_task = probe->tasks == 1 && build->tasks == 1;
     bool local = one_task && (pl->single || build->source_rows + build->rows < 100000 || both_preserved);
-    bool shared = false;
-    if (local) {
+    if (placed || local) {
         /* nothing to move */
     } else if (both_preserved) {
-        if (ks.probe.count == 0) {
+        if (!keyed) {
             TRY(gather(pl, probe, &probe));
             TRY(gather(pl, build, &build));
         } else {
             narrow(pl, probe, &need);
             TRY(hash_sides(pl, &ks, &probe, &build));
         }
+    } else if (keyed && !whole_build && (kind == JOIN_SEMI || kind == JOIN_ANTI) && build->rows > REDUCE_ROWS_MIN &&
+               probe->rows * REDUCE_FACTOR < build->rows) {
+        narrow(pl, probe, &need);
+        TRY(exchange_by(pl, probe, &ks.probe, &probe));
+        reduce_by(pl, build, &ks.build, probe, &ks.probe, ks.null_safe);
+        TRY(hash_sides(pl, &ks, &probe, &build));
     } else if (whole_build || worth_broadcast(pl, probe, build)) {
         TRY(exchange(pl, build, EXCHANGE_BROADCAST, NULL, 0, 1, &build));
         shared = true;

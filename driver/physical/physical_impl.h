@@ -38,6 +38,19 @@ struct parent_use {
     struct stage_parent parent;
 };
 
+/*
+ * A small side of a join, already in an exchange, whose keys reduce the input of an aggregate on the other side: groups
+ * that no row of the small side asks for are never made (TPC-H Q17, Q20).
+ */
+struct reduction {
+    struct reduction *next;
+    const struct logical *aggregate;
+    const struct frag *small; /* reads the exchange */
+    struct exprs small_keys;  /* over its columns */
+    struct exprs keys;        /* over the aggregate's input, pairwise */
+    bool *null_safe;
+};
+
 struct planner {
     struct arena *ar;
     const struct query_ctx *cx;
@@ -47,6 +60,7 @@ struct planner {
     uint32_t stage_count, stage_cap;
     struct buf *encoded;      /* of each stage, to find equal ones; freed at the end */
     uint32_t encoded_cap;
+    struct reduction *reductions;
     bool single;              /* inputs so small that everything runs in one task */
     struct error *err;
 };
@@ -86,6 +100,9 @@ WARN_UNUSED int plan_values(struct planner *pl, const struct logical *lp, struct
 WARN_UNUSED int plan_range(struct planner *pl, const struct logical *lp, struct frag **ret);
 /* join.c, aggregate.c */
 WARN_UNUSED int plan_join(struct planner *pl, const struct logical *lp, struct frag **ret);
+/* Keeps f's rows whose keys appear in the exchange that small reads. */
+void reduce_by(struct planner *pl, struct frag *f, const struct exprs *keys, const struct frag *small,
+               const struct exprs *small_keys, const bool *null_safe);
 WARN_UNUSED int plan_aggregate(struct planner *pl, const struct logical *lp, struct frag **ret);
 /* physical.c */
 WARN_UNUSED int plan_node(struct planner *pl, const struct logical *lp, struct frag **ret);
