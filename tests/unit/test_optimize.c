@@ -495,6 +495,25 @@ START_TEST(several_executors)
 }
 END_TEST
 
+START_TEST(small_sides_reduce)
+{
+    /* Q4: few orders, many lines: the lines are reduced by the orders before any of them is built. */
+    struct logical *o = scan("orders"), *l = scan("lineitem");
+    struct logical *few = filter(o, call("<", col(o, "o_orderkey"), expr_bigint(&ar, 50000)));
+    struct expr *eq = call("=", col(l, "l_suppkey"), outer(o, "o_custkey"));
+    struct stage_dag *dag = plan(count_star(filter(few, subquery(SUBQUERY_EXISTS, filter(l, eq), NULL))));
+    HAS("HashJoin semi shared on=[l_suppkey]=[o_custkey]");
+    HAS("HashJoin semi on=[o_custkey]=[l_suppkey]");
+    ck_assert_uint_ge(dag->stage_count, 3);
+    /* Q17: an aggregate by the key of something small. */
+    struct logical *l2 = scan("lineitem"), *p = scan("part");
+    struct logical *agg = aggregate(l2, col(l2, "l_partkey"), agg_call_of("avg", col(l2, "l_quantity"), false), "a");
+    struct logical *parts = filter(p, call("and", call("=", col(p, "p_brand"), str("x")), call("=", col(p, "p_container"), str("y"))));
+    plan(count_star(join(JOIN_INNER, parts, agg, call("=", col(p, "p_partkey"), expr_column(&ar, agg->out[0].id, agg->out[0].type, true, "k")))));
+    HAS("HashJoin semi shared on=[l_partkey]=[p_partkey]");
+}
+END_TEST
+
 START_TEST(union_branches)
 {
     struct logical *a = scan("orders"), *b = scan("customer");
@@ -528,6 +547,7 @@ int main(void)
     tcase_add_test(tc, ranges_and_values);
     tcase_add_test(tc, equal_subplans_once);
     tcase_add_test(tc, several_executors);
+    tcase_add_test(tc, small_sides_reduce);
     tcase_add_test(tc, union_branches);
     suite_add_tcase(s, tc);
     if (!mkdtemp(folder))
