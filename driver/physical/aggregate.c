@@ -12,11 +12,11 @@ static void fill_agg(struct planner *pl, const struct frag *f, const struct expr
     const struct type **types = ARENA_ARRAY(pl->ar, const struct type *, e->arg_count);
     a->args = ARENA_ARRAY(pl->ar, struct expr *, e->arg_count);
     for (uint32_t i = 0; i < e->arg_count; i++) {
-        a->args[i] = bind_expr(pl, f, e->args[i]);
+        a->args[i] = place_expr(pl, f, e->args[i]);
         types[i] = e->args[i]->type;
     }
     a->spec = (struct agg_spec){.row = e->agg, .result = e->type, .arg_count = e->arg_count, .arg_types = types, .mode = e->mode};
-    a->filter = e->filter ? bind_expr(pl, f, e->filter) : NULL;
+    a->filter = e->filter ? place_expr(pl, f, e->filter) : NULL;
     a->distinct = e->distinct;
 }
 
@@ -47,7 +47,7 @@ static struct pnode *agg_node(struct planner *pl, struct frag *f, const struct l
     n->agg_count = lp->agg_count;
     n->aggs = ARENA_ARRAY(pl->ar, struct plan_agg, lp->agg_count);
     for (uint32_t i = 0; i < lp->expr_count; i++)
-        n->keys[i] = bind_expr(pl, f, lp->exprs[i]);
+        n->keys[i] = place_expr(pl, f, lp->exprs[i]);
     for (uint32_t i = 0; i < lp->agg_count; i++)
         fill_agg(pl, f, lp->aggs[i], &n->aggs[i]);
     n->out.count = lp->out_count;
@@ -153,7 +153,7 @@ int plan_aggregate(struct planner *pl, const struct logical *lp, struct frag **r
         narrow(pl, f, &need);
         struct expr **keys = ARENA_ARRAY(pl->ar, struct expr *, lp->expr_count);
         for (uint32_t i = 0; i < lp->expr_count; i++)
-            keys[i] = bind_expr(pl, f, lp->exprs[i]);
+            keys[i] = place_expr(pl, f, lp->exprs[i]);
         TRY(exchange(pl, f, kind, keys, kind == EXCHANGE_HASH ? lp->expr_count : 0, partitions, &f));
         finish(pl, f, agg_node(pl, f, lp, AGG_MODE_COMPLETE), lp);
         hashed_by_keys(pl, f, lp);

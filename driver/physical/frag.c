@@ -79,15 +79,15 @@ static struct expr *bind_one(struct arena *ar, struct expr *e, void *arg)
     return col;
 }
 
-struct expr *bind_expr2(struct planner *pl, const struct frag *a, const struct frag *b, struct expr *e)
+struct expr *place_expr2(struct planner *pl, const struct frag *a, const struct frag *b, struct expr *e)
 {
     struct bind_ctx bc = {a, b};
     return expr_rewrite(pl->ar, e, bind_one, &bc);
 }
 
-struct expr *bind_expr(struct planner *pl, const struct frag *f, struct expr *e)
+struct expr *place_expr(struct planner *pl, const struct frag *f, struct expr *e)
 {
-    return bind_expr2(pl, f, NULL, e);
+    return place_expr2(pl, f, NULL, e);
 }
 
 struct field field_of(const struct lcol *col)

@@ -56,11 +56,11 @@ static void split_condition(struct planner *pl, struct expr *condition, const st
     }
 }
 
-static struct expr **bind_list(struct planner *pl, const struct frag *f, const struct exprs *list)
+static struct expr **place_list(struct planner *pl, const struct frag *f, const struct exprs *list)
 {
     struct expr **out = ARENA_ARRAY(pl->ar, struct expr *, list->count);
     for (uint32_t i = 0; i < list->count; i++)
-        out[i] = bind_expr(pl, f, list->items[i]);
+        out[i] = place_expr(pl, f, list->items[i]);
     return out;
 }
 
@@ -91,7 +91,7 @@ static void set_hashed(struct planner *pl, struct frag *f, const struct exprs *k
 static int exchange_by(struct planner *pl, struct frag *f, const struct exprs *keys, struct frag **ret)
 {
     uint32_t n = hash_partitions(pl, f->rows, f->rows * f->row_bytes);
-    TRY(exchange(pl, f, EXCHANGE_HASH, bind_list(pl, f, keys), keys->count, n, ret));
+    TRY(exchange(pl, f, EXCHANGE_HASH, place_list(pl, f, keys), keys->count, n, ret));
     set_hashed(pl, *ret, keys);
     return 0;
 }
@@ -110,9 +110,9 @@ static int hash_sides(struct planner *pl, const struct keys *ks, struct frag **p
     else
         n = hash_partitions(pl, p->rows + b->rows, p->rows * p->row_bytes * 0.25 + b->rows * b->row_bytes);
     if (!keep_p && !(n == 1 && p->tasks == 1))
-        TRY(exchange(pl, p, EXCHANGE_HASH, bind_list(pl, p, &ks->probe), ks->probe.count, n, &p));
+        TRY(exchange(pl, p, EXCHANGE_HASH, place_list(pl, p, &ks->probe), ks->probe.count, n, &p));
     if (!keep_b && !(n == 1 && b->tasks == 1))
-        TRY(exchange(pl, b, EXCHANGE_HASH, bind_list(pl, b, &ks->build), ks->build.count, n, &b));
+        TRY(exchange(pl, b, EXCHANGE_HASH, place_list(pl, b, &ks->build), ks->build.count, n, &b));
     set_hashed(pl, p, &ks->probe);
     *probe = p;
     *build = b;
@@ -148,8 +148,8 @@ void reduce_by(struct planner *pl, struct frag *f, const struct exprs *keys, con
     n->join_kind = JOIN_SEMI;
     n->shared_build = true;
     n->join_key_count = keys->count;
-    n->probe_keys = bind_list(pl, f, keys);
-    n->build_keys = bind_list(pl, small, small_keys);
+    n->probe_keys = place_list(pl, f, keys);
+    n->build_keys = place_list(pl, small, small_keys);
     n->null_safe = arena_dup(pl->ar, null_safe, keys->count * sizeof *null_safe);
     n->out = f->node->out;
     n->out_column_count = n->out.count;
@@ -303,11 +303,11 @@ int plan_join(struct planner *pl, const struct logical *lp, struct frag **ret)
     n->inputs[1] = build->node;
     n->join_kind = kind;
     n->join_key_count = ks.probe.count;
-    n->probe_keys = bind_list(pl, probe, &ks.probe);
-    n->build_keys = bind_list(pl, build, &ks.build);
+    n->probe_keys = place_list(pl, probe, &ks.probe);
+    n->build_keys = place_list(pl, build, &ks.build);
     n->null_safe = ks.null_safe ? ks.null_safe : ARENA_ARRAY(pl->ar, bool, 1);
     struct expr *residual = exprs_and(pl->ar, &ks.residual);
-    n->residual = residual ? bind_expr2(pl, probe, build, residual) : NULL;
+    n->residual = residual ? place_expr2(pl, probe, build, residual) : NULL;
     n->shared_build = shared;
 
     /* Columns out: each logical one once. */

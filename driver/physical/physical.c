@@ -15,7 +15,7 @@ static int plan_filter(struct planner *pl, const struct logical *lp, struct frag
     n->expr_count = conj.count;
     n->exprs = ARENA_ARRAY(pl->ar, struct expr *, conj.count);
     for (uint32_t i = 0; i < conj.count; i++) {
-        n->exprs[i] = bind_expr(pl, f, conj.items[i]);
+        n->exprs[i] = place_expr(pl, f, conj.items[i]);
         f->indeterminate |= f->unordered && !expr_is_deterministic(conj.items[i]);
     }
     f->rows = n->rows_estimate = estimate_rows(pl->es, lp);
@@ -55,7 +55,7 @@ static int plan_project(struct planner *pl, const struct logical *lp, struct fra
         n->exprs = ARENA_ARRAY(pl->ar, struct expr *, lp->out_count);
         n->out.fields = ARENA_ARRAY(pl->ar, struct field, lp->out_count);
         for (uint32_t i = 0; i < lp->out_count; i++) {
-            n->exprs[i] = bind_expr(pl, f, lp->exprs[i]);
+            n->exprs[i] = place_expr(pl, f, lp->exprs[i]);
             n->out.fields[i] = field_of(&lp->out[i]);
         }
         n->rows_estimate = estimate_rows(pl->es, lp);
@@ -82,7 +82,7 @@ static int plan_expand(struct planner *pl, const struct logical *lp, struct frag
     for (uint32_t i = 0; i < lp->list_count; i++) {
         n->lists[i] = ARENA_ARRAY(pl->ar, struct expr *, lp->out_count);
         for (uint32_t c = 0; c < lp->out_count; c++)
-            n->lists[i][c] = bind_expr(pl, f, lp->lists[i][c]);
+            n->lists[i][c] = place_expr(pl, f, lp->lists[i][c]);
     }
     f->node = n;
     f->hashed = false;
@@ -97,7 +97,7 @@ static struct sort_key *bind_keys(struct planner *pl, const struct frag *f, cons
 {
     struct sort_key *keys = ARENA_ARRAY(pl->ar, struct sort_key, sort->sort_count);
     for (uint32_t i = 0; i < sort->sort_count; i++)
-        keys[i] = (struct sort_key){bind_expr(pl, f, sort->sorts[i].expr), sort->sorts[i].descending, sort->sorts[i].nulls_last};
+        keys[i] = (struct sort_key){place_expr(pl, f, sort->sorts[i].expr), sort->sorts[i].descending, sort->sorts[i].nulls_last};
     return keys;
 }
 

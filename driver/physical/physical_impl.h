@@ -72,9 +72,9 @@ struct frag *new_frag(struct planner *pl, struct pnode *node, const struct logic
 struct pnode *stack(struct planner *pl, struct frag *f, enum pnode_kind kind);
 uint32_t ordinal_of(const struct frag *f, uint32_t id); /* UINT32_MAX: not there */
 bool frag_has(const struct frag *f, uint32_t id);
-struct expr *bind_expr(struct planner *pl, const struct frag *f, struct expr *e);
+struct expr *place_expr(struct planner *pl, const struct frag *f, struct expr *e);
 /* Columns of several fragments side by side, for residuals: the second one's ordinals come after the first one's. */
-struct expr *bind_expr2(struct planner *pl, const struct frag *a, const struct frag *b, struct expr *e);
+struct expr *place_expr2(struct planner *pl, const struct frag *a, const struct frag *b, struct expr *e);
 /* Leaves exactly these columns in this order: a projection unless they lie so already. */
 void exactly_columns(struct planner *pl, struct frag *f, const struct lcol *out, uint32_t count);
 /* Drops the columns that nobody needs: before an exchange. */

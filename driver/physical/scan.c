@@ -219,7 +219,7 @@ int plan_scan(struct planner *pl, const struct logical *lp, struct frag **ret)
     uint32_t prune_cap = 0;
     for (uint32_t i = 0; i < lp->conjunct_count; i++) {
         struct prune p;
-        conjuncts[i] = bind_expr(pl, f, lp->conjuncts[i]);
+        conjuncts[i] = place_expr(pl, f, lp->conjuncts[i]);
         if (prune_of(pl, conjuncts[i], &p))
             add_prune(pl, &prunes, &spec->prune_count, &prune_cap, p);
     }

@@ -282,7 +282,7 @@ START_TEST(filters_reach_scans)
     struct logical *l = scan("lineitem"), *o = scan("orders");
     struct logical *j = join(JOIN_INNER, l, o, call("=", col(l, "l_orderkey"), col(o, "o_orderkey")));
     plan(count_star(filter(j, call("and", call("=", col(l, "l_shipmode"), str("AIR")), call("<", col(o, "o_orderkey"), expr_bigint(&ar, 1000))))));
-    HAS("filter=[(l_shipmode = 'AIR'), (l_orderkey < 1000)]"); /* the second through the equality */
+    HAS("filter=[(l_shipmode = AIR), (l_orderkey < 1000)]"); /* the second through the equality */
     HAS("filter=[(o_orderkey < 1000)]");
     HAS("HashJoin inner shared");
     HAS_NOT("Filter");
@@ -298,14 +298,14 @@ START_TEST(outer_join_becomes_inner)
     struct expr *on = call("=", col(c, "c_custkey"), col(o, "o_custkey"));
     plan(count_star(filter(join(JOIN_LEFT, c, o, on), call("=", col(o, "o_priority"), str("LOW")))));
     HAS("HashJoin inner");
-    HAS("filter=[(o_priority = 'LOW')]");
+    HAS("filter=[(o_priority = LOW)]");
     plan(count_star(filter(join(JOIN_LEFT, c, o, on), call("isnull", col(o, "o_priority"), NULL))));
     HAS("HashJoin left");
     HAS("Filter [");
     struct expr *on2 = call("and", on, call("=", col(o, "o_priority"), str("LOW")));
     plan(count_star(join(JOIN_LEFT, c, o, on2)));
     HAS("HashJoin left");
-    HAS("filter=[(o_priority = 'LOW')]");
+    HAS("filter=[(o_priority = LOW)]");
     plan_with(count_star(join(JOIN_FULL, c, o, on)), 1, true);
     HAS("HashJoin full on");
     HAS("Exchange hash");
@@ -326,7 +326,7 @@ START_TEST(exists_and_in)
     plan(count_star(filter(o, call("or", subquery(SUBQUERY_EXISTS, sub, NULL), call("=", col(o, "o_priority"), str("LOW"))))));
     HAS("HashJoin mark shared");
     HAS("mark");
-    HAS("coalesce");
+    HAS("coalesce(mark");
 }
 END_TEST
 
@@ -346,7 +346,7 @@ START_TEST(correlated_scalar)
     struct logical *cnt = aggregate(in, NULL, agg_call_of("count", num(1), false), "c");
     plan(count_star(filter(p, call("=", expr_bigint(&ar, 0), subquery(SUBQUERY_SCALAR, cnt, NULL)))));
     HAS("HashJoin left");
-    HAS("isnull(matched)");
+    HAS("matched IS NULL");
     /* Not correlated: one row, joined to all. */
     struct logical *l3 = scan("lineitem");
     struct logical *max = aggregate(l3, NULL, agg_call_of("max", col(l3, "l_quantity"), false), "m");
@@ -363,7 +363,7 @@ START_TEST(or_gives_its_common_part)
     struct expr *b = call("and", call("and", key, call("=", col(p, "p_brand"), str("B"))), call(">", col(l, "l_quantity"), num(9)));
     plan(count_star(filter(join(JOIN_INNER, l, p, NULL), call("or", a, b))));
     HAS("on=[l_partkey]=[p_partkey]");
-    HAS("Scan parquet [p_partkey, p_brand] filter=[in(");
+    HAS("Scan parquet [p_partkey, p_brand] filter=[(p_brand IN (A, B))]");
     HAS("residual=((");
 }
 END_TEST
@@ -490,8 +490,8 @@ START_TEST(several_executors)
     HAS("HashAggregate final");
     struct logical *n = scan("nation"), *c = scan("customer");
     plan_with(count_star(join(JOIN_INNER, c, n, call("=", col(c, "c_nationkey"), col(n, "n_nationkey")))), 4, true);
-    HAS("HashJoin inner on="); /* both small: in one task */
-    HAS_NOT("Exchange");
+    HAS("HashJoin inner shared");
+    HAS("Exchange broadcast");
 }
 END_TEST
 
