@@ -42,7 +42,6 @@ struct bounds {
     int128_t lo, hi;   /* HOLD_BOOL, HOLD_I64, HOLD_FIXED */
     double flo, fhi;   /* HOLD_F */
     struct buf slo, shi;
-    bool exact_hi;     /* of an encoded upper bound */
 };
 
 struct page_meta {
@@ -142,11 +141,6 @@ struct writer {
     struct group_meta *groups;
     uint32_t group_count, group_cap;
     struct buf scratch, packed;
-    int64_t v64[BATCH_ROWS];
-    int128_t v128[BATCH_ROWS];
-    struct strview views[BATCH_ROWS];
-    uint32_t rows_of[BATCH_ROWS]; /* physical index of each dense value */
-    struct error failed;  /* a shape error met deep inside nested values */
 };
 
 /* ---- options and types ---- */
@@ -374,7 +368,6 @@ static void writer_free(struct writer *w)
     pq_codecs_fini(&w->codecs);
     if (w->fd >= 0)
         close(w->fd);
-    error_fini(&w->failed);
     arena_fini(&w->arena);
     xfree(w->path);
     xfree(w);
@@ -743,7 +736,7 @@ static int flush_group(struct writer *w, struct error *err)
         bool exact;
         m->has_min = put_bound(l, &l->chunk_bounds, false, &m->min, &exact);
         m->has_max = put_bound(l, &l->chunk_bounds, true, &m->max, &m->exact_max);
-        m->distinct = m->dict_pages && !m->plain_pages && l->max_rep == 0 ? l->dict_count : -1;
+        m->distinct = m->dict_pages && !m->plain_pages && l->max_rep == 0 ? (int64_t)l->dict_count : -1;
         uint64_t start = w->at;
         if (m->dict_pages) { /* made last, written first */
             struct buf pages = l->pages;
@@ -1221,7 +1214,7 @@ static void put_chunk(struct writer *w, struct thrift_out *t, const struct leaf_
     thrift_put_int(t, 2, THRIFT_I64, 0);
     thrift_put_begin(t, 3);
     thrift_put_int(t, 1, THRIFT_I32, l->phys);
-    thrift_put_list(t, 2, THRIFT_I32, 1u + (m->has_dict ? 1 : 0) + (m->has_dict && m->plain_pages == 0 ? 1 : 1));
+    thrift_put_list(t, 2, THRIFT_I32, m->has_dict ? 3 : 2);
     thrift_item_int(t, PQ_RLE);
     if (m->has_dict)
         thrift_item_int(t, PQ_RLE_DICTIONARY);
