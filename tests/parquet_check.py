@@ -125,7 +125,7 @@ def compare(name, path, batch="2048", codec="snappy", group="1000000", want=None
         n = d.execute(f"select count(*) from '{out}'").fetchone()[0]
         assert n == a.num_rows
         left = d.execute(f"select count(*) from (from '{out}' except all from '{path}')").fetchone()[0] if not any(
-            k in name for k in ("uint", "ns", "int96", "half", "dict32", "empty")) else 0
+            k in name for k in ("uint", "ns", "int96", "half", "bss_fixed")) else 0
         assert left == 0, f"DuckDB sees {left} other rows"
     except Exception as e:  # each file is a check of its own
         failures += 1
@@ -169,12 +169,13 @@ def encoded(name, columns, encoding, **kw):
             for batch in (5, 2048):
                 p = write(f"enc_{name}", x, use_dictionary=False, column_encoding={n: encoding for n in columns},
                           data_page_version=version, data_page_size=3000, **kw)
-                compare(f"encoding {encoding} {'nulls' if k == 0 else 'full'} v{version}", p, batch, want=x)
+                compare(f"encoding {name} {encoding} {'nulls' if k == 0 else 'full'} v{version}", p, batch, want=x)
 
 encoded("delta", ["i8", "i16", "i32", "i64", "seq", "few", "date", "ts_us"], "DELTA_BINARY_PACKED")
 encoded("dlen", ["str", "bin", "ustr"], "DELTA_LENGTH_BYTE_ARRAY")
 encoded("dba", ["str", "bin", "ustr", "fixed", "fixed20", "d38_10"], "DELTA_BYTE_ARRAY")
-encoded("bss", ["i32", "i64", "f32", "f64", "fixed", "fixed20", "d20_5", "ts_us"], "BYTE_STREAM_SPLIT")
+encoded("bss", ["i32", "i64", "f32", "f64", "ts_us"], "BYTE_STREAM_SPLIT")
+encoded("bss_fixed", ["fixed", "fixed20", "d20_5"], "BYTE_STREAM_SPLIT")  # which DuckDB cannot read
 encoded("rle", ["bool"], "RLE")
 encoded("plain", ["bool", "str", "i32"], "PLAIN")
 
