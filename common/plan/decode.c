@@ -189,7 +189,7 @@ static int build_expr(struct decoder *de, uint32_t at)
     de->expr_weight[at] = (uint32_t)weight;
     de->expr_depth[at] = (uint16_t)(depth + 1);
     if (e->kind == EXPR_CALL) {
-        const char *name;
+        const char *name = NULL;
         TRY(get_name(de, m->fn, &name));
         e->fn = fn_find(name);
         if (!e->fn)
@@ -280,7 +280,7 @@ static int get_scan(struct decoder *de, const Pb__Scan *m, const struct query_ct
 
 static int get_agg(struct decoder *de, const Pb__Aggregate *m, struct plan_agg *ret)
 {
-    const char *name;
+    const char *name = NULL;
     TRY(get_name(de, m->name, &name));
     ret->spec.row = agg_find(name);
     if (!ret->spec.row)

@@ -26,7 +26,8 @@ enum pnode_kind {
     PN_SORT,
     PN_TOP,           /* sort + limit in bounded memory */
     PN_LIMIT,
-    PN_UNION,         /* task p runs the branch that owns partition p: see branch_first */
+    PN_UNION,         /* task p runs the branch that owns partition p: see branch_first. Below it partitions count from the
+                         branch's first task, for exchange reads, ranges and values alike */
     PN_SINK_EXCHANGE, /* root: rows to other stages */
     PN_SINK_RESULT,   /* root: rows to the client */
     PN_SINK_WRITE,    /* root: rows to files */
@@ -49,7 +50,8 @@ enum join_kind {
     JOIN_ANTI,      /* probe rows without one */
     JOIN_ANTI_NULL_AWARE, /* NOT IN: a null on either side means no row */
     JOIN_SINGLE,    /* as LEFT, but more than one match raises ERR_SCALAR_SUBQUERY_ROWS */
-    JOIN_MARK,      /* probe columns and a boolean: matched (true/false/null as IN says) */
+    JOIN_MARK,      /* probe columns and a boolean: true when a row matches; else null when, as IN says, a key is null on either
+                       side (the build not being empty); else false. Without keys: whether the residual matches any row */
 };
 
 enum agg_mode {

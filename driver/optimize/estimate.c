@@ -2,8 +2,8 @@
  * Cardinality estimates; see estimate.h.
  *
  * Footers give rows, minima and maxima and rarely distinct counts. An integer column has at most max - min + 1
- * distinct values, a string column nobody knows: a small table's are all distinct, a large one's are taken
- * for 25. Two key columns of the same range and different row counts are taken for a foreign key and its
+ * distinct values. Strings of a small table are all distinct; of a large one, the bytes that a row takes tell the
+ * size of the dictionary, and without bytes they are taken for 25 different ones. Two key columns of the same range and different row counts are taken for a foreign key and its
  * primary key: the domain they share is the smaller one's number of distinct values.
  */
 #include "driver/optimize/estimate.h"
@@ -261,6 +261,11 @@ static double scan_rows(struct estimates *es, const struct logical *lp)
             ce.ndv = 2;
         } else if (f->type->id == TYPE_STRING || f->type->id == TYPE_BINARY) {
             ce.ndv = rows <= 1000 ? rows : STRING_NDV;
+            /* Codes of a dictionary of n entries take log2(n) bits a row: few bytes a row tell n. */
+            if (te->stats && te->stats->column_bytes && c < te->stats->column_count && rows > 1000) {
+                double bits = 8.0 * (double)te->stats->column_bytes[c] / rows;
+                ce.ndv = bits < 16 ? fmax(2, fmin(rows, 0.75 * pow(2, bits))) : rows / 2;
+            }
         }
         if (cs && cs->distinct_count > 0)
             ce.ndv = fmin(rows, (double)cs->distinct_count);

@@ -53,34 +53,36 @@ static struct logical *restore(struct opt *o, struct logical *lp, const struct l
     return make_project(o, lp, asked->out, exprs, asked->out_count);
 }
 
-int optimize(struct arena *ar, const struct query_ctx *cx, const struct logical *asked, struct optimize_env *env,
+int optimize(struct arena *ar, const struct query_ctx *cx, const struct logical *root, struct optimize_env *env,
              const struct logical **ret, struct error *err)
 {
-    struct opt o = {.ar = ar, .cx = cx, .env = env, .next_id = max_id(asked) + 1, .err = err};
+    struct opt o = {.ar = ar, .cx = cx, .env = env, .next_id = max_id(root) + 1, .err = err};
     o.est = estimates_new(ar, cx, env->table_stats, env->table_stats_ctx);
+    /* A write's columns are its input's, by position. */
+    const struct logical *asked = root->kind == LP_WRITE ? root->inputs[0] : root;
     struct logical *lp = (struct logical *)(uintptr_t)asked;
     lp = rule_simplify(&o, lp);
     TRY(rule_subqueries(&o, lp, &lp));
-    if (asked->kind != LP_WRITE)
-        lp = restore(&o, lp, asked); /* filters may have gained columns */
+    lp = restore(&o, lp, asked); /* filters may have gained columns */
     lp = rule_setops(&o, lp);
     lp = rule_limits(&o, lp);
     lp = rule_pushdown(&o, lp);
     lp = rule_simplify(&o, lp);
     lp = rule_distinct_aggregates(&o, lp);
+    lp = restore(&o, lp, asked);
     lp = rule_prune(&o, lp); /* widths matter to the order of joins */
     if (env->cancel && __atomic_load_n(env->cancel, __ATOMIC_RELAXED))
         return error_set(err, ERR_CANCELLED, "reason", "", NULL);
     lp = rule_reorder(&o, lp);
-    lp = rule_pushdown(&o, lp); /* joins in another order derive other filters, and semi joins parted from filters */
+    lp = rule_pushdown(&o, lp); /* joins in another order derive other filters */
     lp = rule_merge_projects(&o, lp);
     lp = rule_limits(&o, lp);
-    if (asked->kind != LP_WRITE)
-        lp = restore(&o, lp, asked);
+    lp = restore(&o, lp, asked);
     lp = rule_prune(&o, lp);
-    if (asked->kind != LP_WRITE)
-        lp = restore(&o, lp, asked);
+    lp = restore(&o, lp, asked);
     env->ret_estimates = o.est;
+    if (root->kind == LP_WRITE)
+        lp = logical_with_inputs(&o, root, &lp);
     *ret = lp;
     return 0;
 }

@@ -85,6 +85,17 @@ static struct logical *prune_scan(struct opt *o, struct logical *lp, const struc
     return copy;
 }
 
+/* A node that changes no columns shows those of its input's that are asked for: filter columns end here. */
+static struct logical *shown(struct opt *o, struct logical *lp, const struct colset *above)
+{
+    const struct logical *in = lp->inputs[0];
+    uint32_t *keep = ARENA_ARRAY(o->ar, uint32_t, in->out_count);
+    uint32_t kept = keep_columns(in->out, in->out_count, above, keep);
+    lp->out = pick(o, in->out, keep, kept);
+    lp->out_count = kept;
+    return lp;
+}
+
 static struct logical *prune_join(struct opt *o, struct logical *lp, const struct colset *above)
 {
     struct colset need = {0};
@@ -148,10 +159,7 @@ static struct logical *prune(struct opt *o, struct logical *lp, const struct col
     case LP_FILTER: {
         colset_add_set(o->ar, &need, above);
         colset_add_expr(o->ar, &need, lp->condition);
-        struct logical *copy = unary(o, lp, prune(o, lp->inputs[0], &need));
-        copy->out = copy->inputs[0]->out;
-        copy->out_count = copy->inputs[0]->out_count;
-        return copy;
+        return shown(o, unary(o, lp, prune(o, lp->inputs[0], &need)), above);
     }
     case LP_AGGREGATE: {
         struct logical *copy = logical_copy(o, lp);
@@ -180,10 +188,7 @@ static struct logical *prune(struct opt *o, struct logical *lp, const struct col
         colset_add_set(o->ar, &need, above);
         for (uint32_t i = 0; i < lp->sort_count; i++)
             colset_add_expr(o->ar, &need, lp->sorts[i].expr);
-        struct logical *copy = unary(o, lp, prune(o, lp->inputs[0], &need));
-        copy->out = copy->inputs[0]->out;
-        copy->out_count = copy->inputs[0]->out_count;
-        return copy;
+        return shown(o, unary(o, lp, prune(o, lp->inputs[0], &need)), above);
     }
     case LP_UNION: {
         uint32_t *keep = ARENA_ARRAY(o->ar, uint32_t, lp->out_count);

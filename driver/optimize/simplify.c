@@ -166,9 +166,12 @@ static struct expr *simplify_not(struct opt *o, struct expr *e)
     }
     if ((is_call(a, "and") || is_call(a, "or")) && !expr_has_kind(a, EXPR_SUBQUERY) && !expr_can_raise(a)) {
         bool is_and = is_call(a, "and");
-        struct expr *x = simplify_not(o, call1(o, "not", a->args[0])), *y = simplify_not(o, call1(o, "not", a->args[1]));
-        struct expr *both = call2(o, is_and ? "or" : "and", x, y);
-        return is_and ? simplify_or(o, both) : simplify_and(o, both);
+        struct expr *all = NULL;
+        for (uint32_t i = 0; i < a->arg_count; i++) {
+            struct expr *part = simplify_not(o, call1(o, "not", a->args[i]));
+            all = all ? call2(o, is_and ? "or" : "and", all, part) : part;
+        }
+        return is_and ? simplify_or(o, all) : simplify_and(o, all);
     }
     return e;
 }

@@ -558,11 +558,25 @@ static int extract_list(struct opt *o, struct logical **in, struct expr **list, 
     return 0;
 }
 
+/* Where positions count, the columns that joins for subqueries added go again. */
+static struct logical *without_gained(struct opt *o, struct logical *lp, const struct logical *before)
+{
+    if (lp->out_count == before->out_count)
+        return lp;
+    struct expr **exprs = ARENA_ARRAY(o->ar, struct expr *, before->out_count);
+    for (uint32_t i = 0; i < before->out_count; i++)
+        exprs[i] = column_of(o, &before->out[i]);
+    return make_project(o, lp, before->out, exprs, before->out_count);
+}
+
 static int decorrelate(struct opt *o, struct logical *lp, struct logical **ret)
 {
     struct logical **inputs = ARENA_ARRAY(o->ar, struct logical *, lp->input_count);
     for (uint32_t i = 0; i < lp->input_count; i++)
         TRY(decorrelate(o, lp->inputs[i], &inputs[i]));
+    if (lp->kind == LP_UNION || lp->kind == LP_DISTINCT || lp->kind == LP_SETOP)
+        for (uint32_t i = 0; i < lp->input_count; i++)
+            inputs[i] = without_gained(o, inputs[i], lp->inputs[i]);
     lp = logical_with_inputs(o, lp, inputs);
     if (lp->kind == LP_FILTER && has_subquery(lp->condition))
         return filter_subqueries(o, lp, ret);
