@@ -1,0 +1,121 @@
+/* See settings.h. */
+#include "common/config/settings.h"
+
+#include <stdlib.h>
+
+const struct setting_row setting_rows[] = {
+#define SET(key, fallback, kind, doc) {key, fallback, SETTING_##kind, doc},
+#include "common/config/settings.def"
+#undef SET
+};
+const uint32_t setting_count = ARRAY_LEN(setting_rows);
+
+static const struct setting_row *find(const char *key)
+{
+    for (uint32_t i = 0; i < setting_count; i++) {
+        if (strcmp(setting_rows[i].key, key) == 0)
+            return &setting_rows[i];
+    }
+    return NULL;
+}
+
+static const char *nearest(const char *key)
+{
+    const char *best = "";
+    int least = 1 << 20;
+    for (uint32_t i = 0; i < setting_count; i++) {
+        int d = str_distance(key, setting_rows[i].key);
+        if (d < least) {
+            least = d;
+            best = setting_rows[i].key;
+        }
+    }
+    return best;
+}
+
+void settings_init(struct settings *s)
+{
+    strmap_init(&s->values);
+}
+
+void settings_fini(struct settings *s)
+{
+    STRMAP_EACH(&s->values, e)
+        xfree(e->value);
+    strmap_fini(&s->values);
+}
+
+void settings_copy(struct settings *to, const struct settings *from)
+{
+    settings_init(to);
+    STRMAP_EACH(&from->values, e)
+        strmap_put(&to->values, e->key, xstrdup(e->value));
+}
+
+static bool valid(const struct setting_row *row, const char *value)
+{
+    char *end;
+    switch (row->kind) {
+    case SETTING_BOOL: return str_eq_nocase(value, "true") || str_eq_nocase(value, "false");
+    case SETTING_INT: return *value && (strtoll(value, &end, 10), *end == 0);
+    case SETTING_BYTES: return strcmp(value, "-1") == 0 || str_parse_bytes(value) >= 0;
+    case SETTING_MS: return str_parse_ms(value, 1) >= 0;
+    case SETTING_TEXT: return true;
+    }
+    return false;
+}
+
+int settings_set(struct settings *s, const char *key, const char *value, char **ret_warning, struct error *err)
+{
+    static const char *const kinds[] = {"true or false", "a whole number", "a size such as 64m", "a time such as 30s", "a text"};
+    *ret_warning = NULL;
+    const struct setting_row *row = find(key);
+    if (!row && str_has_prefix(key, "drover.")) {
+        char *want = xasprintf("there is no setting of this name; the nearest is %s", nearest(key));
+        error_set(err, ERR_INVALID_SETTING, "confName", key, "confValue", value, "confType", want, NULL);
+        xfree(want);
+        return (int)err->code;
+    }
+    if (row && !valid(row, value))
+        return error_set(err, ERR_INVALID_SETTING, "confName", key, "confValue", value, "confType", kinds[row->kind], NULL);
+    if (!row && str_has_prefix(key, "spark.") && !strmap_get(&s->values, key))
+        *ret_warning = xasprintf("the setting %s means nothing here and is only kept; the nearest is %s", key, nearest(key));
+    xfree(strmap_put(&s->values, key, xstrdup(value)));
+    return 0;
+}
+
+void settings_unset(struct settings *s, const char *key)
+{
+    xfree(strmap_remove(&s->values, key));
+}
+
+const char *settings_text(const struct settings *s, const char *key)
+{
+    const char *v = strmap_get(&s->values, key);
+    if (v)
+        return v;
+    const struct setting_row *row = find(key);
+    return row ? row->fallback : NULL;
+}
+
+bool settings_is_set(const struct settings *s, const char *key)
+{
+    return strmap_get(&s->values, key) != NULL;
+}
+
+bool settings_bool(const struct settings *s, const char *key)
+{
+    const char *v = settings_text(s, key);
+    ASSERT(v);
+    return str_eq_nocase(v, "true");
+}
+
+int64_t settings_i64(const struct settings *s, const char *key)
+{
+    const struct setting_row *row = find(key);
+    ASSERT(row && row->kind != SETTING_TEXT && row->kind != SETTING_BOOL);
+    const char *v = settings_text(s, key);
+    if (row->kind == SETTING_BYTES)
+        return str_parse_bytes(v);
+    return row->kind == SETTING_MS ? str_parse_ms(v, 1) : strtoll(v, NULL, 10);
+}

@@ -1,0 +1,737 @@
+/* Dates, timestamps and intervals. Wall-clock parts are taken in the query's time zone. */
+#include <ctype.h>
+#include <stdlib.h>
+#include <strings.h>
+
+#include "common/expr/fn.h"
+#include "common/expr/zone.h"
+
+static const int64_t US_DAY = 86400000000, US_HOUR = 3600000000, US_MINUTE = 60000000, US_SECOND = 1000000;
+
+static int64_t i64_at(const struct column *col, uint32_t row)
+{
+    uint32_t r = col->kind == COL_CONST ? 0 : row;
+    switch (col->phys) {
+    case PHYS_I8: return ((const int8_t *)col->data)[r];
+    case PHYS_I16: return ((const int16_t *)col->data)[r];
+    case PHYS_I32: return ((const int32_t *)col->data)[r];
+    default: return ((const int64_t *)col->data)[r];
+    }
+}
+
+static int64_t floor_div(int64_t a, int64_t b)
+{
+    return a / b - (a % b < 0);
+}
+
+static int64_t floor_mod(int64_t a, int64_t b)
+{
+    int64_t m = a % b;
+    return m < 0 ? m + b : m;
+}
+
+static bool is_timestamp(const struct type *t)
+{
+    return t->id == TYPE_TIMESTAMP || t->id == TYPE_TIMESTAMP_NTZ;
+}
+
+/* Wall-clock microseconds of a date or timestamp. */
+static int64_t local_us(const struct kernel *k, const struct column *col, uint32_t row)
+{
+    int64_t v = i64_at(col, row);
+    if (col->type->id == TYPE_DATE)
+        return v * US_DAY;
+    return col->type->id == TYPE_TIMESTAMP ? v + zone_offset_us(k->cx->zone, v) : v;
+}
+
+static int64_t from_local(const struct kernel *k, const struct type *t, int64_t local)
+{
+    return t->id == TYPE_TIMESTAMP ? zone_to_utc_us(k->cx->zone, local) : local;
+}
+
+static int32_t add_months_to(int32_t days, int64_t months)
+{
+    int64_t y;
+    unsigned m, d;
+    civil_from_days(days, &y, &m, &d);
+    int64_t total = y * 12 + (m - 1) + months;
+    int64_t ny = floor_div(total, 12);
+    unsigned nm = (unsigned)floor_mod(total, 12) + 1;
+    int32_t first = days_from_civil(ny, nm, 1);
+    int32_t next = nm == 12 ? days_from_civil(ny + 1, 1, 1) : days_from_civil(ny, nm + 1, 1);
+    int32_t last = next - first;
+    return first + ((int32_t)d < last ? (int32_t)d : last) - 1;
+}
+
+/* ---- parts ---- */
+
+enum part {
+    PART_YEAR, PART_QUARTER, PART_MONTH, PART_WEEK, PART_DAY, PART_DOW, PART_DOW_ISO, PART_WEEKDAY, PART_DOY,
+    PART_HOUR, PART_MINUTE, PART_SECOND, PART_YEAROFWEEK, PART_NONE
+};
+
+static enum part part_of(const char *name, size_t n)
+{
+    static const struct {
+        const char *name;
+        enum part part;
+    } words[] = {{"year", PART_YEAR}, {"years", PART_YEAR}, {"y", PART_YEAR}, {"yr", PART_YEAR}, {"yyyy", PART_YEAR},
+                 {"quarter", PART_QUARTER}, {"qtr", PART_QUARTER}, {"month", PART_MONTH}, {"months", PART_MONTH},
+                 {"mon", PART_MONTH}, {"mons", PART_MONTH}, {"week", PART_WEEK}, {"weeks", PART_WEEK}, {"w", PART_WEEK},
+                 {"weekofyear", PART_WEEK}, {"day", PART_DAY}, {"days", PART_DAY}, {"d", PART_DAY},
+                 {"dayofmonth", PART_DAY}, {"dayofweek", PART_DOW}, {"dow", PART_DOW}, {"dayofweek_iso", PART_DOW_ISO},
+                 {"dow_iso", PART_DOW_ISO}, {"weekday", PART_WEEKDAY}, {"doy", PART_DOY}, {"dayofyear", PART_DOY},
+                 {"hour", PART_HOUR}, {"hours", PART_HOUR}, {"h", PART_HOUR}, {"hr", PART_HOUR}, {"hrs", PART_HOUR},
+                 {"minute", PART_MINUTE}, {"minutes", PART_MINUTE}, {"m", PART_MINUTE}, {"min", PART_MINUTE},
+                 {"mins", PART_MINUTE}, {"second", PART_SECOND}, {"seconds", PART_SECOND}, {"s", PART_SECOND},
+                 {"sec", PART_SECOND}, {"secs", PART_SECOND}, {"yearofweek", PART_YEAROFWEEK}};
+    for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+        if (strlen(words[i].name) == n && strncasecmp(words[i].name, name, n) == 0)
+            return words[i].part;
+    }
+    return PART_NONE;
+}
+
+/* ISO 8601: the week with the year's first Thursday is week 1. */
+static void iso_week(int32_t days, int64_t *year, int *week)
+{
+    int32_t thursday = days - (int32_t)floor_mod(days + 3, 7) + 3;
+    unsigned m, d;
+    civil_from_days(thursday, year, &m, &d);
+    *week = (thursday - days_from_civil(*year, 1, 1)) / 7 + 1;
+}
+
+static int64_t take_part(enum part part, int64_t local)
+{
+    int32_t days = (int32_t)floor_div(local, US_DAY);
+    int64_t rest = floor_mod(local, US_DAY), y;
+    unsigned m, d;
+    int week;
+    switch (part) {
+    case PART_HOUR: return rest / US_HOUR;
+    case PART_MINUTE: return rest / US_MINUTE % 60;
+    case PART_SECOND: return rest / US_SECOND % 60;
+    case PART_DOW: return floor_mod(days + 4, 7) + 1;
+    case PART_DOW_ISO: return floor_mod(days + 3, 7) + 1;
+    case PART_WEEKDAY: return floor_mod(days + 3, 7);
+    case PART_WEEK: iso_week(days, &y, &week); return week;
+    case PART_YEAROFWEEK: iso_week(days, &y, &week); return y;
+    default: break;
+    }
+    civil_from_days(days, &y, &m, &d);
+    switch (part) {
+    case PART_YEAR: return y;
+    case PART_QUARTER: return (m + 2) / 3;
+    case PART_MONTH: return m;
+    case PART_DOY: return days - days_from_civil(y, 1, 1) + 1;
+    default: return d;
+    }
+}
+
+/* Casts text to a date or timestamp; leaves the two as they are. */
+static int to_date_like(struct fn_call *c, uint32_t i, enum type_id want, struct error *err)
+{
+    const struct type *t = c->args[i]->type;
+    if (t->id == TYPE_DATE || is_timestamp(t)) {
+        if (want == TYPE_DATE && is_timestamp(t))
+            return fn_cast_arg(c, i, type_of(TYPE_DATE), err);
+        return 0;
+    }
+    return fn_cast_arg(c, i, type_of(want), err);
+}
+
+static int resolve_part(struct fn_call *c, struct error *err)
+{
+    enum part p = part_of(c->row->name, strlen(c->row->name));
+    bool time = p == PART_HOUR || p == PART_MINUTE || p == PART_SECOND;
+    TRY(to_date_like(c, 0, time ? TYPE_TIMESTAMP : TYPE_DATE, err));
+    if (time && c->args[0]->type->id == TYPE_DATE)
+        TRY(fn_cast_arg(c, 0, type_of(TYPE_TIMESTAMP), err));
+    c->type = type_of(TYPE_INT);
+    return 0;
+}
+
+static int run_part(struct kernel *k, const struct column *args, struct column *out)
+{
+    int32_t *o = kernel_out(k, out);
+    enum part p = part_of(k->node->fn->name, strlen(k->node->fn->name));
+    for (KERNEL_EACH(k, r)) {
+        if (!(k->nulls && k->nulls[r]))
+            o[r] = (int32_t)take_part(p, local_us(k, &args[0], r));
+    }
+    return 0;
+}
+
+/* _interval_part(interval, number of the field): 0 year, 1 month, 2 day, 3 hour, 4 minute. */
+static int resolve_interval_part(struct fn_call *c, struct error *err)
+{
+    (void)err;
+    c->type = type_of(c->args[1]->literal.i == 2 || c->args[1]->literal.i == 0 ? TYPE_INT : TYPE_TINYINT);
+    return 0;
+}
+
+static int run_interval_part(struct kernel *k, const struct column *args, struct column *out)
+{
+    void *data = kernel_out(k, out);
+    int64_t field = i64_at(&args[1], 0);
+    for (KERNEL_EACH(k, r)) {
+        if (k->nulls && k->nulls[r])
+            continue;
+        int64_t v = i64_at(&args[0], r), x;
+        switch (field) {
+        case 0: x = v / 12; break;
+        case 1: x = v % 12; break;
+        case 2: x = v / US_DAY; break;
+        case 3: x = v / US_HOUR % 24; break;
+        default: x = v / US_MINUTE % 60; break;
+        }
+        if (out->phys == PHYS_I32)
+            ((int32_t *)data)[r] = (int32_t)x;
+        else
+            ((int8_t *)data)[r] = (int8_t)x;
+    }
+    return 0;
+}
+
+/* extract(field, source) and date_part: becomes the function of the field; seconds are decimal(8,6). */
+static int resolve_extract(struct fn_call *c, struct error *err)
+{
+    struct expr *f = c->args[0];
+    if (f->kind != EXPR_LITERAL || f->literal.null || f->type->id != TYPE_STRING) {
+        error_set(err, ERR_INVALID_ARG, "functionName", "extract", "parameter", "field", "message", "it must be a constant", NULL);
+        error_at(err, c->span);
+        return (int)err->code;
+    }
+    enum part p = part_of(f->literal.s.ptr, f->literal.s.bytes);
+    static const char *const names[] = {"year", "quarter", "month", "weekofyear", "dayofmonth", "dayofweek", "dow_iso",
+                                        "weekday", "dayofyear", "hour", "minute", "_second_fraction", "yearofweek"};
+    const struct type *t = c->args[1]->type;
+    struct expr *e, *args[2] = {c->args[1], NULL};
+    if (t->id == TYPE_INTERVAL_YM || t->id == TYPE_INTERVAL_DT) {
+        int field = p == PART_YEAR ? 0 : p == PART_MONTH ? 1 : p == PART_DAY ? 2 : p == PART_HOUR ? 3 : p == PART_MINUTE ? 4 : -1;
+        if (p == PART_SECOND && t->id == TYPE_INTERVAL_DT) {
+            TRY(expr_call(c->ar, c->cx, "_second_fraction", args, 1, c->span, &e, err));
+        } else if (field >= 0 && (field < 2) == (t->id == TYPE_INTERVAL_YM)) {
+            args[1] = expr_int(c->ar, field);
+            TRY(expr_call(c->ar, c->cx, "_interval_part", args, 2, c->span, &e, err));
+        } else {
+            p = PART_NONE;
+        }
+    } else if (p != PART_NONE) {
+        TRY(expr_call(c->ar, c->cx, names[p], args, 1, c->span, &e, err));
+    }
+    if (p == PART_NONE) {
+        struct buf b = BUF_INIT;
+        buf_addf(&b, "there is no field %.*s in a value of the type %s", (int)f->literal.s.bytes, f->literal.s.ptr, t->text);
+        error_set(err, ERR_INVALID_ARG, "functionName", "extract", "parameter", "field", "message", b.data, NULL);
+        error_at(err, c->span);
+        buf_fini(&b);
+        return (int)err->code;
+    }
+    c->row = e->fn;
+    c->args = e->args;
+    c->arg_count = e->arg_count;
+    c->type = e->type;
+    c->nullable = e->nullable;
+    return 0;
+}
+
+static int resolve_second_fraction(struct fn_call *c, struct error *err)
+{
+    if (c->args[0]->type->id != TYPE_INTERVAL_DT) {
+        TRY(to_date_like(c, 0, TYPE_TIMESTAMP, err));
+        if (c->args[0]->type->id == TYPE_DATE)
+            TRY(fn_cast_arg(c, 0, type_of(TYPE_TIMESTAMP), err));
+    }
+    c->type = type_decimal(8, 6);
+    return 0;
+}
+
+static int run_second_fraction(struct kernel *k, const struct column *args, struct column *out)
+{
+    int64_t *o = kernel_out(k, out);
+    for (KERNEL_EACH(k, r)) {
+        if (k->nulls && k->nulls[r])
+            continue;
+        if (args[0].type->id == TYPE_INTERVAL_DT)
+            o[r] = i64_at(&args[0], r) % US_MINUTE;
+        else
+            o[r] = floor_mod(local_us(k, &args[0], r), US_MINUTE);
+    }
+    return 0;
+}
+
+/* ---- days and months ---- */
+
+static int resolve_add_days(struct fn_call *c, struct error *err)
+{
+    TRY(to_date_like(c, 0, TYPE_DATE, err));
+    if (!type_is_integral(c->args[1]->type) || c->args[1]->type->id == TYPE_BIGINT)
+        TRY(fn_cast_arg(c, 1, type_of(TYPE_INT), err));
+    c->type = type_of(TYPE_DATE);
+    return 0;
+}
+
+static int run_add_days(struct kernel *k, const struct column *args, struct column *out)
+{
+    int32_t *o = kernel_out(k, out);
+    bool sub = strstr(k->node->fn->name, "sub") != NULL;
+    for (KERNEL_EACH(k, r)) {
+        int64_t n = i64_at(&args[1], r);
+        o[r] = (int32_t)(i64_at(&args[0], r) + (sub ? -n : n));
+    }
+    return 0;
+}
+
+static int resolve_add_months(struct fn_call *c, struct error *err)
+{
+    TRY(to_date_like(c, 0, TYPE_DATE, err));
+    TRY(fn_cast_arg(c, 1, type_of(TYPE_INT), err));
+    c->type = type_of(TYPE_DATE);
+    return 0;
+}
+
+static int run_add_months(struct kernel *k, const struct column *args, struct column *out)
+{
+    int32_t *o = kernel_out(k, out);
+    for (KERNEL_EACH(k, r)) {
+        if (!(k->nulls && k->nulls[r]))
+            o[r] = add_months_to((int32_t)i64_at(&args[0], r), i64_at(&args[1], r));
+    }
+    return 0;
+}
+
+/* _add_interval(date or timestamp, interval), _sub_interval. A date with a sub-day interval is a timestamp. */
+static int resolve_add_interval(struct fn_call *c, struct error *err)
+{
+    const struct type *iv = c->args[1]->type;
+    if (c->args[0]->type->id == TYPE_DATE && iv->id == TYPE_INTERVAL_DT && iv->interval_to > 0)
+        TRY(fn_cast_arg(c, 0, type_of(TYPE_TIMESTAMP), err));
+    c->type = c->args[0]->type;
+    return 0;
+}
+
+static int run_add_interval(struct kernel *k, const struct column *args, struct column *out)
+{
+    void *data = kernel_out(k, out);
+    bool sub = k->node->fn->name[1] == 's';
+    const struct type *t = args[0].type;
+    for (KERNEL_EACH(k, r)) {
+        if (k->nulls && k->nulls[r])
+            continue;
+        int64_t n = i64_at(&args[1], r), v = i64_at(&args[0], r);
+        if (sub)
+            n = -n;
+        if (t->id == TYPE_DATE) {
+            ((int32_t *)data)[r] = args[1].type->id == TYPE_INTERVAL_YM ? add_months_to((int32_t)v, n)
+                                                                       : (int32_t)(v + n / US_DAY);
+        } else if (args[1].type->id == TYPE_INTERVAL_YM) {
+            int64_t local = local_us(k, &args[0], r);
+            int64_t days = add_months_to((int32_t)floor_div(local, US_DAY), n);
+            ((int64_t *)data)[r] = from_local(k, t, days * US_DAY + floor_mod(local, US_DAY));
+        } else if (__builtin_add_overflow(v, n, &((int64_t *)data)[r])) {
+            return kernel_raise(k, ERR_DATETIME_OVERFLOW, "operation", "adding the interval", NULL);
+        }
+    }
+    return 0;
+}
+
+static int resolve_mul_interval(struct fn_call *c, struct error *err)
+{
+    const struct type *t = c->args[0]->type;
+    TRY(fn_cast_arg(c, 1, type_of(TYPE_DOUBLE), err));
+    c->type = type_of(t->id);
+    return 0;
+}
+
+static int run_mul_interval(struct kernel *k, const struct column *args, struct column *out)
+{
+    void *data = kernel_out(k, out);
+    bool divide = k->node->fn->name[1] == 'd';
+    for (KERNEL_EACH(k, r)) {
+        if (k->nulls && k->nulls[r])
+            continue;
+        double f = ((const double *)args[1].data)[args[1].kind == COL_CONST ? 0 : r];
+        if (divide && f == 0)
+            return kernel_raise(k, ERR_DIVIDE_BY_ZERO, "config", "\"spark.sql.ansi.enabled\"", NULL);
+        double v = divide ? (double)i64_at(&args[0], r) / f : (double)i64_at(&args[0], r) * f;
+        if (!(v > -9.2e18 && v < 9.2e18))
+            return kernel_raise(k, ERR_INTERVAL_OVERFLOW, NULL);
+        int64_t x = (int64_t)(v < 0 ? v - 0.5 : v + 0.5);
+        if (out->phys == PHYS_I32)
+            ((int32_t *)data)[r] = (int32_t)x;
+        else
+            ((int64_t *)data)[r] = x;
+    }
+    return 0;
+}
+
+/* datediff and subtraction: dates give days; subtraction of timestamps an interval. */
+static int resolve_datediff(struct fn_call *c, struct error *err)
+{
+    TRY(to_date_like(c, 0, TYPE_DATE, err));
+    TRY(to_date_like(c, 1, TYPE_DATE, err));
+    bool minus = c->row->name[0] == '_';
+    c->type = minus ? type_interval(TYPE_INTERVAL_DT, 0, 0) : type_of(TYPE_INT);
+    return 0;
+}
+
+static int run_datediff(struct kernel *k, const struct column *args, struct column *out)
+{
+    void *data = kernel_out(k, out);
+    for (KERNEL_EACH(k, r)) {
+        int64_t d = i64_at(&args[0], r) - i64_at(&args[1], r);
+        if (out->phys == PHYS_I32)
+            ((int32_t *)data)[r] = (int32_t)d;
+        else
+            ((int64_t *)data)[r] = d * US_DAY;
+    }
+    return 0;
+}
+
+static int resolve_timestamp_minus(struct fn_call *c, struct error *err)
+{
+    const struct type *t = type_of(c->args[0]->type->id == TYPE_TIMESTAMP_NTZ && c->args[1]->type->id == TYPE_TIMESTAMP_NTZ
+                                       ? TYPE_TIMESTAMP_NTZ
+                                       : TYPE_TIMESTAMP);
+    TRY(fn_cast_arg(c, 0, t, err));
+    TRY(fn_cast_arg(c, 1, t, err));
+    c->type = type_of(TYPE_INTERVAL_DT);
+    return 0;
+}
+
+static int run_timestamp_minus(struct kernel *k, const struct column *args, struct column *out)
+{
+    int64_t *o = kernel_out(k, out);
+    for (KERNEL_EACH(k, r))
+        o[r] = local_us(k, &args[0], r) - local_us(k, &args[1], r);
+    return 0;
+}
+
+static int resolve_months_between(struct fn_call *c, struct error *err)
+{
+    for (uint32_t i = 0; i < 2; i++) {
+        TRY(fn_cast_arg(c, i, type_of(TYPE_TIMESTAMP), err));
+    }
+    if (c->arg_count == 3)
+        TRY(fn_cast_arg(c, 2, type_of(TYPE_BOOLEAN), err));
+    c->type = type_of(TYPE_DOUBLE);
+    return 0;
+}
+
+static bool last_of_month(int32_t days)
+{
+    int64_t y;
+    unsigned m, d;
+    civil_from_days(days + 1, &y, &m, &d);
+    return d == 1;
+}
+
+static int run_months_between(struct kernel *k, const struct column *args, struct column *out)
+{
+    double *o = kernel_out(k, out);
+    for (KERNEL_EACH(k, r)) {
+        if (k->nulls && k->nulls[r])
+            continue;
+        int64_t a = local_us(k, &args[0], r), b = local_us(k, &args[1], r), ya, yb;
+        unsigned ma, mb, da, db;
+        int32_t dda = (int32_t)floor_div(a, US_DAY), ddb = (int32_t)floor_div(b, US_DAY);
+        civil_from_days(dda, &ya, &ma, &da);
+        civil_from_days(ddb, &yb, &mb, &db);
+        double months = (double)((ya - yb) * 12 + (int64_t)ma - (int64_t)mb);
+        if (da != db && !(last_of_month(dda) && last_of_month(ddb))) {
+            double seconds = (double)(floor_mod(a, US_DAY) / US_SECOND - floor_mod(b, US_DAY) / US_SECOND) +
+                             ((double)da - (double)db) * 86400;
+            months += seconds / (31 * 86400.0);
+        }
+        bool round_off = k->node->arg_count < 3 || ((const uint8_t *)args[2].data)[args[2].kind == COL_CONST ? 0 : r];
+        o[r] = round_off ? (double)(int64_t)(months * 1e8 + (months < 0 ? -0.5 : 0.5)) / 1e8 : months;
+    }
+    return 0;
+}
+
+static int resolve_last_day(struct fn_call *c, struct error *err)
+{
+    TRY(to_date_like(c, 0, TYPE_DATE, err));
+    c->type = type_of(TYPE_DATE);
+    return 0;
+}
+
+static int run_last_day(struct kernel *k, const struct column *args, struct column *out)
+{
+    int32_t *o = kernel_out(k, out);
+    for (KERNEL_EACH(k, r)) {
+        int64_t y;
+        unsigned m, d;
+        civil_from_days((int32_t)i64_at(&args[0], r), &y, &m, &d);
+        o[r] = (m == 12 ? days_from_civil(y + 1, 1, 1) : days_from_civil(y, m + 1, 1)) - 1;
+    }
+    return 0;
+}
+
+static int resolve_next_day(struct fn_call *c, struct error *err)
+{
+    TRY(to_date_like(c, 0, TYPE_DATE, err));
+    TRY(fn_cast_arg(c, 1, type_of(TYPE_STRING), err));
+    c->type = type_of(TYPE_DATE);
+    c->nullable = true;
+    return 0;
+}
+
+static const struct strview *text_at(const struct column *col, uint32_t r)
+{
+    return (const struct strview *)col->data + (col->kind == COL_CONST ? 0 : r);
+}
+
+static int run_next_day(struct kernel *k, const struct column *args, struct column *out)
+{
+    static const char *const names[] = {"thursday", "friday", "saturday", "sunday", "monday", "tuesday", "wednesday"};
+    int32_t *o = kernel_out(k, out);
+    uint8_t *nulls = NULL;
+    for (KERNEL_EACH(k, r)) {
+        if (k->nulls && k->nulls[r])
+            continue;
+        const struct strview *s = text_at(&args[1], r);
+        int day = -1;
+        for (int i = 0; i < 7; i++) {
+            bool shape = s->bytes == 2 || s->bytes == 3 || s->bytes == strlen(names[i]);
+            if (shape && strncasecmp(strview_data(s), names[i], s->bytes) == 0)
+                day = i;
+        }
+        if (day < 0) {
+            if (k->node->mode == EVAL_ANSI)
+                return kernel_raise(k, ERR_INVALID_ARG, "functionName", "next_day", "parameter", "dayOfWeek", "message",
+                                    "it must be the English name of a day", NULL);
+            if (!nulls)
+                nulls = kernel_nulls(k, out);
+            nulls[r] = 1;
+            continue;
+        }
+        int32_t d = (int32_t)i64_at(&args[0], r);
+        o[r] = d + 1 + (int32_t)floor_mod(day - 1 - d, 7);
+    }
+    return 0;
+}
+
+/* ---- trunc(date, unit), date_trunc(unit, timestamp) ---- */
+
+static int64_t truncate_us(const char *unit, size_t n, int64_t local, bool *ok)
+{
+    int32_t days = (int32_t)floor_div(local, US_DAY);
+    int64_t y;
+    unsigned m, d;
+    civil_from_days(days, &y, &m, &d);
+    *ok = true;
+    if (n == 2 && strncasecmp(unit, "mm", 2) == 0)
+        return (int64_t)days_from_civil(y, m, 1) * US_DAY;
+    if (n == 2 && strncasecmp(unit, "yy", 2) == 0)
+        return (int64_t)days_from_civil(y, 1, 1) * US_DAY;
+    if (n == 2 && strncasecmp(unit, "dd", 2) == 0)
+        return (int64_t)days * US_DAY;
+    if (n == 11 && strncasecmp(unit, "microsecond", 11) == 0)
+        return local;
+    if (n == 11 && strncasecmp(unit, "millisecond", 11) == 0)
+        return floor_div(local, 1000) * 1000;
+    switch (part_of(unit, n)) {
+    case PART_YEAR: return (int64_t)days_from_civil(y, 1, 1) * US_DAY;
+    case PART_QUARTER: return (int64_t)days_from_civil(y, (m - 1) / 3 * 3 + 1, 1) * US_DAY;
+    case PART_MONTH: return (int64_t)days_from_civil(y, m, 1) * US_DAY;
+    case PART_WEEK: return (days - floor_mod(days + 3, 7)) * US_DAY;
+    case PART_DAY: return (int64_t)days * US_DAY;
+    case PART_HOUR: return floor_div(local, US_HOUR) * US_HOUR;
+    case PART_MINUTE: return floor_div(local, US_MINUTE) * US_MINUTE;
+    case PART_SECOND: return floor_div(local, US_SECOND) * US_SECOND;
+    default: *ok = false; return 0;
+    }
+}
+
+static int resolve_trunc(struct fn_call *c, struct error *err)
+{
+    bool date = c->row->name[0] == 't';
+    if (date)
+        TRY(to_date_like(c, 0, TYPE_DATE, err));
+    else if (!is_timestamp(c->args[1]->type))
+        TRY(fn_cast_arg(c, 1, type_of(TYPE_TIMESTAMP), err));
+    TRY(fn_cast_arg(c, date ? 1 : 0, type_of(TYPE_STRING), err));
+    c->type = date ? type_of(TYPE_DATE) : c->args[1]->type;
+    c->nullable = true;
+    return 0;
+}
+
+static int run_trunc(struct kernel *k, const struct column *args, struct column *out)
+{
+    bool date = k->node->fn->name[0] == 't';
+    const struct column *when = &args[date ? 0 : 1], *unit = &args[date ? 1 : 0];
+    void *data = kernel_out(k, out);
+    uint8_t *nulls = NULL;
+    for (KERNEL_EACH(k, r)) {
+        if (k->nulls && k->nulls[r])
+            continue;
+        const struct strview *u = text_at(unit, r);
+        bool ok;
+        int64_t t = truncate_us(strview_data(u), u->bytes, local_us(k, when, r), &ok);
+        if (!ok) {
+            if (!nulls)
+                nulls = kernel_nulls(k, out);
+            nulls[r] = 1;
+        } else if (date) {
+            ((int32_t *)data)[r] = (int32_t)floor_div(t, US_DAY);
+        } else {
+            ((int64_t *)data)[r] = from_local(k, when->type, t);
+        }
+    }
+    return 0;
+}
+
+/* ---- now, and making dates ---- */
+
+static int resolve_now(struct fn_call *c, struct error *err)
+{
+    (void)err;
+    bool date = strstr(c->row->name, "date") != NULL;
+    c->type = type_of(date ? TYPE_DATE : strcmp(c->row->name, "localtimestamp") == 0 ? TYPE_TIMESTAMP_NTZ : TYPE_TIMESTAMP);
+    c->nullable = false;
+    return 0;
+}
+
+static int run_now(struct kernel *k, const struct column *args, struct column *out)
+{
+    (void)args;
+    void *data = kernel_out(k, out);
+    int64_t now = k->cx->now_us, local = now + zone_offset_us(k->cx->zone, now);
+    for (KERNEL_EACH(k, r)) {
+        if (out->phys == PHYS_I32)
+            ((int32_t *)data)[r] = (int32_t)floor_div(local, US_DAY);
+        else
+            ((int64_t *)data)[r] = k->node->type->id == TYPE_TIMESTAMP ? now : local;
+    }
+    return 0;
+}
+
+static int resolve_make_date(struct fn_call *c, struct error *err)
+{
+    for (uint32_t i = 0; i < 3; i++)
+        TRY(fn_cast_arg(c, i, type_of(TYPE_INT), err));
+    c->type = type_of(TYPE_DATE);
+    c->nullable |= !c->cx->ansi;
+    return 0;
+}
+
+static int run_make_date(struct kernel *k, const struct column *args, struct column *out)
+{
+    int32_t *o = kernel_out(k, out);
+    uint8_t *nulls = NULL;
+    for (KERNEL_EACH(k, r)) {
+        if (k->nulls && k->nulls[r])
+            continue;
+        int64_t y = i64_at(&args[0], r), m = i64_at(&args[1], r), d = i64_at(&args[2], r), yy;
+        unsigned mm = 0, dd = 0;
+        int32_t days = 0;
+        if (m >= 1 && m <= 12 && d >= 1 && d <= 31) {
+            days = days_from_civil(y, (unsigned)m, (unsigned)d);
+            civil_from_days(days, &yy, &mm, &dd);
+        }
+        if (mm != (unsigned)m || dd != (unsigned)d || mm == 0) {
+            if (k->node->mode == EVAL_ANSI)
+                return kernel_raise(k, ERR_DATETIME_FIELD, "rangeMessage", "year, month and day make no date", "tryFunc",
+                                    "`try_make_date`", NULL);
+            if (!nulls)
+                nulls = kernel_nulls(k, out);
+            nulls[r] = 1;
+            continue;
+        }
+        o[r] = days;
+    }
+    return 0;
+}
+
+/* to_date(text) and to_timestamp(text) without a pattern are casts; unix_timestamp and from_unixtime by seconds. */
+static int resolve_to_date(struct fn_call *c, struct error *err)
+{
+    const struct type *t = type_of(strstr(c->row->name, "timestamp") ? TYPE_TIMESTAMP : TYPE_DATE);
+    struct expr *e;
+    enum eval_mode mode = c->mode == EVAL_TRY ? EVAL_TRY : c->cx->ansi ? EVAL_ANSI : EVAL_LEGACY;
+    if (c->args[0]->type == t) {
+        c->row = fn_find("coalesce");
+        c->type = t;
+        c->nullable = c->args[0]->nullable;
+        return 0;
+    }
+    TRY(expr_cast(c->ar, c->args[0], t, mode, c->span, &e, err));
+    c->row = e->kind == EXPR_CALL ? e->fn : fn_find("coalesce");
+    c->args = e->kind == EXPR_CALL ? e->args : c->args;
+    if (e->kind != EXPR_CALL)
+        c->args[0] = e;
+    c->mode = mode;
+    c->type = t;
+    c->nullable = e->nullable;
+    return 0;
+}
+
+static int resolve_unix(struct fn_call *c, struct error *err)
+{
+    if (!is_timestamp(c->args[0]->type))
+        TRY(fn_cast_arg(c, 0, type_of(TYPE_TIMESTAMP), err));
+    c->type = type_of(TYPE_BIGINT);
+    return 0;
+}
+
+static int run_unix(struct kernel *k, const struct column *args, struct column *out)
+{
+    int64_t *o = kernel_out(k, out);
+    for (KERNEL_EACH(k, r))
+        o[r] = floor_div(i64_at(&args[0], r), US_SECOND);
+    return 0;
+}
+
+#define D FN_NULL_ANY
+#define PART(name, doc) {name, 1, 1, D, resolve_part, run_part, doc}
+const struct fn_row fn_date_rows[] = {
+    PART("year", "year"),
+    PART("quarter", "quarter, 1 to 4"),
+    PART("month", "month, 1 to 12"),
+    PART("weekofyear", "ISO week"),
+    PART("day", "day of the month"),
+    PART("dayofmonth", "day of the month"),
+    PART("dayofweek", "day of the week, Sunday is 1"),
+    PART("dow_iso", "day of the week, Monday is 1"),
+    PART("weekday", "day of the week, Monday is 0"),
+    PART("dayofyear", "day of the year"),
+    PART("yearofweek", "year of the ISO week"),
+    PART("hour", "hour"),
+    PART("minute", "minute"),
+    PART("second", "second"),
+    {"extract", 2, 2, D, resolve_extract, run_part, "a field of a date, timestamp or interval"},
+    {"date_part", 2, 2, D, resolve_extract, run_part, "a field of a date, timestamp or interval"},
+    {"datepart", 2, 2, D, resolve_extract, run_part, "a field of a date, timestamp or interval"},
+    {"_second_fraction", 1, 1, D, resolve_second_fraction, run_second_fraction, "seconds with their fraction"},
+    {"_interval_part", 2, 2, D, resolve_interval_part, run_interval_part, "a field of an interval"},
+    {"date_add", 2, 2, D, resolve_add_days, run_add_days, "days later"},
+    {"dateadd", 2, 2, D, resolve_add_days, run_add_days, "days later"},
+    {"date_sub", 2, 2, D, resolve_add_days, run_add_days, "days earlier"},
+    {"add_months", 2, 2, D, resolve_add_months, run_add_months, "months later"},
+    {"_add_interval", 2, 2, D | FN_RAISES, resolve_add_interval, run_add_interval, "an interval later"},
+    {"_sub_interval", 2, 2, D | FN_RAISES, resolve_add_interval, run_add_interval, "an interval earlier"},
+    {"_mul_interval", 2, 2, D | FN_RAISES, resolve_mul_interval, run_mul_interval, "an interval so many times"},
+    {"_div_interval", 2, 2, D | FN_RAISES, resolve_mul_interval, run_mul_interval, "a part of an interval"},
+    {"datediff", 2, 2, D, resolve_datediff, run_datediff, "days from the second date to the first"},
+    {"date_diff", 2, 2, D, resolve_datediff, run_datediff, "days from the second date to the first"},
+    {"_date_minus_date", 2, 2, D, resolve_datediff, run_datediff, "days between, as an interval"},
+    {"_timestamp_minus", 2, 2, D, resolve_timestamp_minus, run_timestamp_minus, "time between, as an interval"},
+    {"months_between", 2, 3, D, resolve_months_between, run_months_between, "months from the second to the first"},
+    {"last_day", 1, 1, D, resolve_last_day, run_last_day, "last day of the month"},
+    {"next_day", 2, 2, D | FN_RAISES | FN_OWN_NULLS, resolve_next_day, run_next_day, "the next such day of the week"},
+    {"trunc", 2, 2, D | FN_OWN_NULLS, resolve_trunc, run_trunc, "start of the unit that the date lies in"},
+    {"date_trunc", 2, 2, D | FN_OWN_NULLS, resolve_trunc, run_trunc, "start of the unit that the timestamp lies in"},
+    {"current_date", 0, 0, FN_NEVER_NULL, resolve_now, run_now, "the day the query started"},
+    {"curdate", 0, 0, FN_NEVER_NULL, resolve_now, run_now, "the day the query started"},
+    {"current_timestamp", 0, 0, FN_NEVER_NULL, resolve_now, run_now, "the moment the query started"},
+    {"now", 0, 0, FN_NEVER_NULL, resolve_now, run_now, "the moment the query started"},
+    {"localtimestamp", 0, 0, FN_NEVER_NULL, resolve_now, run_now, "the wall clock when the query started"},
+    {"make_date", 3, 3, D | FN_RAISES | FN_OWN_NULLS, resolve_make_date, run_make_date, "a date from year, month, day"},
+    {"to_date", 1, 1, D, resolve_to_date, run_part, "a date from a text"},
+    {"to_timestamp", 1, 1, D, resolve_to_date, run_part, "a timestamp from a text"},
+    {"try_to_timestamp", 1, 1, D, resolve_to_date, run_part, "a timestamp from a text, null when it is none"},
+    {"unix_timestamp", 1, 1, D, resolve_unix, run_unix, "seconds since 1970"},
+    {"to_unix_timestamp", 1, 1, D, resolve_unix, run_unix, "seconds since 1970"},
+    {0}};

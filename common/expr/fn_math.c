@@ -1,0 +1,366 @@
+/* Mathematical functions over doubles, rounding, and random numbers. */
+#include <math.h>
+
+#include "common/expr/fn.h"
+
+static int doubles(struct fn_call *c, struct error *err)
+{
+    for (uint32_t i = 0; i < c->arg_count; i++)
+        TRY(fn_cast_arg(c, i, type_of(TYPE_DOUBLE), err));
+    c->type = type_of(TYPE_DOUBLE);
+    return 0;
+}
+
+static int doubles_null(struct fn_call *c, struct error *err)
+{
+    TRY(doubles(c, err));
+    c->nullable = true; /* logarithms of what is not positive */
+    return 0;
+}
+
+static double f64_at(const struct column *col, uint32_t r)
+{
+    return ((const double *)col->data)[col->kind == COL_CONST ? 0 : r];
+}
+
+static double rint_half_even(double v)
+{
+    return nearbyint(v);
+}
+
+static const struct unary {
+    const char *name;
+    double (*fn)(double);
+    bool positive_only; /* null otherwise */
+} unary[] = {{"sqrt", sqrt, false}, {"cbrt", cbrt, false}, {"exp", exp, false}, {"expm1", expm1, false},
+             {"ln", log, true}, {"log10", log10, true}, {"log2", log2, true}, {"log1p", log1p, false},
+             {"sin", sin, false}, {"cos", cos, false}, {"tan", tan, false}, {"asin", asin, false}, {"acos", acos, false},
+             {"atan", atan, false}, {"sinh", sinh, false}, {"cosh", cosh, false}, {"tanh", tanh, false},
+             {"rint", rint_half_even, false}};
+
+static int run_unary(struct kernel *k, const struct column *args, struct column *out)
+{
+    const struct unary *u = unary;
+    while (strcmp(u->name, k->node->fn->name) != 0)
+        u++;
+    double *o = kernel_out(k, out);
+    uint8_t *nulls = NULL;
+    for (KERNEL_EACH(k, r)) {
+        double v = f64_at(&args[0], r);
+        o[r] = u->fn(v);
+        if (u->positive_only && v <= 0) {
+            if (!nulls)
+                nulls = kernel_nulls(k, out);
+            nulls[r] = 1;
+        }
+    }
+    return 0;
+}
+
+static int run_angle(struct kernel *k, const struct column *args, struct column *out)
+{
+    double f = k->node->fn->name[0] == 'd' ? 180 / M_PI : M_PI / 180;
+    double *o = kernel_out(k, out);
+    for (KERNEL_EACH(k, r))
+        o[r] = f64_at(&args[0], r) * f;
+    return 0;
+}
+
+static int run_binary(struct kernel *k, const struct column *args, struct column *out)
+{
+    const char *n = k->node->fn->name;
+    double *o = kernel_out(k, out);
+    for (KERNEL_EACH(k, r)) {
+        double a = f64_at(&args[0], r), b = f64_at(&args[1], r);
+        o[r] = n[0] == 'p' ? pow(a, b) : n[0] == 'h' ? hypot(a, b) : atan2(a, b);
+    }
+    return 0;
+}
+
+/* log(base, x); one argument is ln. */
+static int resolve_log(struct fn_call *c, struct error *err)
+{
+    TRY(doubles_null(c, err));
+    if (c->arg_count == 1)
+        c->row = fn_find("ln");
+    return 0;
+}
+
+static int run_log(struct kernel *k, const struct column *args, struct column *out)
+{
+    double *o = kernel_out(k, out);
+    uint8_t *nulls = kernel_nulls(k, out);
+    for (KERNEL_EACH(k, r)) {
+        double b = f64_at(&args[0], r), x = f64_at(&args[1], r);
+        nulls[r] |= b <= 0 || x <= 0;
+        o[r] = log(x) / log(b);
+    }
+    return 0;
+}
+
+static int run_constant(struct kernel *k, const struct column *args, struct column *out)
+{
+    (void)args;
+    double *o = kernel_out(k, out);
+    for (KERNEL_EACH(k, r))
+        o[r] = k->node->fn->name[0] == 'p' ? M_PI : M_E;
+    return 0;
+}
+
+static int resolve_constant(struct fn_call *c, struct error *err)
+{
+    (void)err;
+    c->type = type_of(TYPE_DOUBLE);
+    return 0;
+}
+
+static int run_sign(struct kernel *k, const struct column *args, struct column *out)
+{
+    double *o = kernel_out(k, out);
+    for (KERNEL_EACH(k, r)) {
+        double v = f64_at(&args[0], r);
+        o[r] = v > 0 ? 1 : v < 0 ? -1 : v;
+    }
+    return 0;
+}
+
+/* ---- round, bround, ceil, floor ---- */
+
+static int need_constant(struct fn_call *c, int64_t *ret, struct error *err)
+{
+    *ret = 0;
+    if (c->arg_count == 1)
+        return 0;
+    struct value v;
+    TRY(fn_cast_arg(c, 1, type_of(TYPE_INT), err));
+    if (!expr_is_foldable(c->args[1])) {
+        error_set(err, ERR_INVALID_ARG, "functionName", c->row->name, "parameter", "scale", "message", "it must be a constant", NULL);
+        error_at(err, c->span);
+        return (int)err->code;
+    }
+    TRY(expr_fold(c->ar, c->cx, c->args[1], &v, err));
+    *ret = v.null ? 0 : v.i;
+    return 0;
+}
+
+static int resolve_round(struct fn_call *c, struct error *err)
+{
+    int64_t s;
+    TRY(need_constant(c, &s, err));
+    const struct type *t = c->args[0]->type;
+    if (!type_is_numeric(t)) {
+        t = type_of(TYPE_DOUBLE);
+        TRY(fn_cast_arg(c, 0, t, err));
+    }
+    bool whole = c->row->name[0] == 'c' || c->row->name[0] == 'f';
+    if (t->id == TYPE_DECIMAL) {
+        int whole_digits = t->precision - t->scale + 1, scale = t->scale < s ? t->scale : s < 0 ? 0 : (int)s;
+        if (s < 0 && whole_digits < 1 - s)
+            whole_digits = (int)(1 - s);
+        int p = whole_digits + scale;
+        c->type = type_decimal(p > 38 ? 38 : p < 1 ? 1 : (unsigned)p, (unsigned)scale);
+    } else if (whole) {
+        if (c->arg_count == 2) { /* Spark goes through decimal(30,15) for a double */
+            const struct type *d = type_is_integral(t) ? decimal_of_integral(t) : type_decimal(30, 15);
+            TRY(fn_cast_arg(c, 0, d, err));
+            return resolve_round(c, err);
+        }
+        if (type_is_integral(t) && t->id != TYPE_BIGINT)
+            TRY(fn_cast_arg(c, 0, type_of(TYPE_BIGINT), err));
+        if (t->id == TYPE_FLOAT)
+            TRY(fn_cast_arg(c, 0, type_of(TYPE_DOUBLE), err));
+        c->type = type_of(TYPE_BIGINT);
+    } else {
+        c->type = t;
+    }
+    return 0;
+}
+
+enum rounding { ROUND_UP_HALF, ROUND_EVEN_HALF, ROUND_CEIL, ROUND_FLOOR };
+
+static int128_t divide(int128_t v, int128_t d, enum rounding how)
+{
+    int128_t q = v / d, rest = v % d;
+    if (how == ROUND_CEIL)
+        return q + (rest > 0);
+    if (how == ROUND_FLOOR)
+        return q - (rest < 0);
+    int128_t a = rest < 0 ? -rest : rest;
+    bool up = a > d - a || (a == d - a && (how == ROUND_UP_HALF || q % 2 != 0));
+    return up ? q + (v < 0 ? -1 : 1) : q;
+}
+
+static int run_round(struct kernel *k, const struct column *args, struct column *out)
+{
+    char n = k->node->fn->name[0];
+    enum rounding how = n == 'r' ? ROUND_UP_HALF : n == 'b' ? ROUND_EVEN_HALF : n == 'c' ? ROUND_CEIL : ROUND_FLOOR;
+    int64_t s = k->node->arg_count == 2 ? ((const int32_t *)args[1].data)[0] : 0;
+    const struct column *a = &args[0];
+    const struct type *to = k->node->type;
+    void *data = kernel_out(k, out);
+    for (KERNEL_EACH(k, r)) {
+        if (k->nulls && k->nulls[r])
+            continue;
+        uint32_t at = a->kind == COL_CONST ? 0 : r;
+        if (a->phys == PHYS_F64 || a->phys == PHYS_F32) {
+            double v = a->phys == PHYS_F64 ? ((const double *)a->data)[at] : ((const float *)a->data)[at];
+            if (to->id == TYPE_BIGINT) {
+                double w = how == ROUND_CEIL ? ceil(v) : floor(v);
+                ((int64_t *)data)[r] = w >= 0x1p63 ? INT64_MAX : w < -0x1p63 ? INT64_MIN : w != w ? 0 : (int64_t)w;
+                continue;
+            }
+            double w = v;
+            if (isfinite(v) && s < 300) { /* in extended precision; what is a tie to 9 digits is one */
+                double p = pow(10, (double)(s < 0 ? -s : s));
+                long double x = s < 0 ? (long double)v / p : (long double)v * p;
+                long double f = floorl(x), half = x - f;
+                bool tie = fabsl(half - 0.5L) < 1e-9L;
+                long double q = tie ? (how == ROUND_UP_HALF ? (v < 0 ? f : f + 1) : (fmodl(f, 2) == 0 ? f : f + 1)) : roundl(x);
+                w = (double)(s < 0 ? q * p : q / p);
+                if (!isfinite(w))
+                    w = v;
+            }
+            if (a->phys == PHYS_F64)
+                ((double *)data)[r] = w;
+            else
+                ((float *)data)[r] = (float)w;
+            continue;
+        }
+        int128_t v = 0;
+        switch (a->phys) {
+        case PHYS_I8: v = ((const int8_t *)a->data)[at]; break;
+        case PHYS_I16: v = ((const int16_t *)a->data)[at]; break;
+        case PHYS_I32: v = ((const int32_t *)a->data)[at]; break;
+        case PHYS_I64: v = ((const int64_t *)a->data)[at]; break;
+        default: v = ((const int128_t *)a->data)[at]; break;
+        }
+        int scale = a->type->id == TYPE_DECIMAL ? a->type->scale : 0, drop = scale - (int)s;
+        int to_scale = to->id == TYPE_DECIMAL ? to->scale : 0;
+        if (drop > 38)
+            v = 0;
+        else if (drop > 0)
+            v = divide(v, pow10_i128[drop], how);
+        int have = drop > 0 ? (int)s : scale;
+        if (have < to_scale)
+            v *= pow10_i128[to_scale - have];
+        switch (out->phys) {
+        case PHYS_I8: ((int8_t *)data)[r] = (int8_t)v; break;
+        case PHYS_I16: ((int16_t *)data)[r] = (int16_t)v; break;
+        case PHYS_I32: ((int32_t *)data)[r] = (int32_t)v; break;
+        case PHYS_I64: ((int64_t *)data)[r] = (int64_t)v; break;
+        default: ((int128_t *)data)[r] = v; break;
+        }
+    }
+    return 0;
+}
+
+/* ---- pmod ---- */
+
+static int resolve_pmod(struct fn_call *c, struct error *err)
+{
+    struct expr *e;
+    TRY(expr_call(c->ar, c->cx, "%", c->args, 2, c->span, &e, err));
+    c->args = e->args;
+    c->type = e->type;
+    c->nullable = e->nullable;
+    return 0;
+}
+
+static int run_pmod(struct kernel *k, const struct column *args, struct column *out)
+{
+    /* ((a % b) + b) % b by the remainder's own kernel, then one correction */
+    TRY(fn_find("%")->kernel(k, args, out));
+    for (KERNEL_EACH(k, r)) {
+        if (out->nulls && out->nulls[r])
+            continue;
+        uint32_t b = args[1].kind == COL_CONST ? 0 : r;
+#define FIX(ctype)                                                                                 \
+    do {                                                                                           \
+        ctype *v = (ctype *)(uintptr_t)out->data + r;                                              \
+        ctype d = ((const ctype *)args[1].data)[b];                                                \
+        if (*v < 0)                                                                                \
+            *v = (ctype)(*v + (d < 0 ? -d : d));                                                   \
+    } while (0)
+        switch (out->phys) {
+        case PHYS_I8: FIX(int8_t); break;
+        case PHYS_I16: FIX(int16_t); break;
+        case PHYS_I32: FIX(int32_t); break;
+        case PHYS_I64:
+            if (args[1].phys == PHYS_I64)
+                FIX(int64_t);
+            break;
+        case PHYS_I128:
+            if (args[1].phys == PHYS_I128)
+                FIX(int128_t);
+            break;
+        case PHYS_F32: FIX(float); break;
+        default: FIX(double); break;
+        }
+    }
+    return 0;
+}
+
+/* ---- rand ---- */
+
+static int resolve_rand(struct fn_call *c, struct error *err)
+{
+    (void)err;
+    c->type = type_of(TYPE_DOUBLE);
+    c->nullable = false;
+    return 0;
+}
+
+static int run_rand(struct kernel *k, const struct column *args, struct column *out)
+{
+    (void)args;
+    double *o = kernel_out(k, out);
+    bool normal = strcmp(k->node->fn->name, "randn") == 0;
+    for (KERNEL_EACH(k, r)) {
+        o[r] = rng_double(k->rng);
+        if (normal)
+            o[r] = sqrt(-2 * log(1 - o[r])) * cos(2 * M_PI * rng_double(k->rng));
+    }
+    return 0;
+}
+
+#define U(name, resolve, doc) {name, 1, 1, FN_NULL_ANY | FN_OWN_NULLS, resolve, run_unary, doc}
+const struct fn_row fn_math_rows[] = {
+    U("sqrt", doubles, "square root"),
+    U("cbrt", doubles, "cube root"),
+    U("exp", doubles, "e to the power"),
+    U("expm1", doubles, "e to the power, less 1"),
+    U("ln", doubles_null, "natural logarithm"),
+    U("log10", doubles_null, "decimal logarithm"),
+    U("log2", doubles_null, "binary logarithm"),
+    U("log1p", doubles_null, "natural logarithm of 1 more"),
+    U("sin", doubles, "sine"),
+    U("cos", doubles, "cosine"),
+    U("tan", doubles, "tangent"),
+    U("asin", doubles, "arc sine"),
+    U("acos", doubles, "arc cosine"),
+    U("atan", doubles, "arc tangent"),
+    U("sinh", doubles, "hyperbolic sine"),
+    U("cosh", doubles, "hyperbolic cosine"),
+    U("tanh", doubles, "hyperbolic tangent"),
+    U("rint", doubles, "nearest whole number, ties to even"),
+    {"degrees", 1, 1, FN_NULL_ANY, doubles, run_angle, "radians as degrees"},
+    {"radians", 1, 1, FN_NULL_ANY, doubles, run_angle, "degrees as radians"},
+    {"pow", 2, 2, FN_NULL_ANY, doubles, run_binary, "power"},
+    {"power", 2, 2, FN_NULL_ANY, doubles, run_binary, "power"},
+    {"atan2", 2, 2, FN_NULL_ANY, doubles, run_binary, "angle of a point"},
+    {"hypot", 2, 2, FN_NULL_ANY, doubles, run_binary, "length of a hypotenuse"},
+    {"log", 1, 2, FN_NULL_ANY | FN_OWN_NULLS, resolve_log, run_log, "logarithm to a base"},
+    {"pi", 0, 0, FN_NEVER_NULL, resolve_constant, run_constant, "3.14159..."},
+    {"e", 0, 0, FN_NEVER_NULL, resolve_constant, run_constant, "2.71828..."},
+    {"sign", 1, 1, FN_NULL_ANY, doubles, run_sign, "-1, 0 or 1"},
+    {"signum", 1, 1, FN_NULL_ANY, doubles, run_sign, "-1, 0 or 1"},
+    {"round", 1, 2, FN_NULL_ANY, resolve_round, run_round, "rounded, ties away from zero"},
+    {"bround", 1, 2, FN_NULL_ANY, resolve_round, run_round, "rounded, ties to even"},
+    {"ceil", 1, 2, FN_NULL_ANY, resolve_round, run_round, "rounded up"},
+    {"ceiling", 1, 2, FN_NULL_ANY, resolve_round, run_round, "rounded up"},
+    {"floor", 1, 2, FN_NULL_ANY, resolve_round, run_round, "rounded down"},
+    {"pmod", 2, 2, FN_NULL_ANY | FN_RAISES | FN_OWN_NULLS, resolve_pmod, run_pmod, "remainder that is never negative"},
+    {"rand", 0, 1, FN_RANDOM | FN_NEVER_NULL, resolve_rand, run_rand, "a random number from 0 to 1"},
+    {"random", 0, 1, FN_RANDOM | FN_NEVER_NULL, resolve_rand, run_rand, "a random number from 0 to 1"},
+    {"randn", 0, 1, FN_RANDOM | FN_NEVER_NULL, resolve_rand, run_rand, "a random number of the normal distribution"},
+    {0}};
