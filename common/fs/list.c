@@ -1,0 +1,107 @@
+/* See list.h. */
+#include "common/fs/list.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <ftw.h>
+#include <glob.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int io_error(struct error *err, const char *path)
+{
+    return error_set(err, ERR_IO, "path", path, "message", strerror(errno), NULL);
+}
+
+static int walk(struct arena *ar, const char *path, size_t root, unsigned depth, struct file_list *list, struct error *err)
+{
+    struct stat st;
+    if (stat(path, &st) != 0)
+        return errno == ENOENT ? error_set(err, ERR_PATH_MISSING, "path", path, NULL) : io_error(err, path);
+    if (!S_ISDIR(st.st_mode)) {
+        const char *p = arena_strdup(ar, path);
+        struct file_info f = {.path = p, .bytes = (uint64_t)st.st_size, .below = p + root,
+                              .mtime_us = (int64_t)st.st_mtim.tv_sec * 1000000 + st.st_mtim.tv_nsec / 1000};
+        ARENA_PUSH(ar, list->items, list->count, list->cap, f);
+        return 0;
+    }
+    if (depth == 0)
+        return error_set(err, ERR_IO, "path", path, "message", "folders nest too deep", NULL);
+    struct dirent **names;
+    int n = scandir(path, &names, NULL, alphasort);
+    if (n < 0)
+        return io_error(err, path);
+    int rc = 0;
+    for (int i = 0; i < n; i++) {
+        const char *name = names[i]->d_name;
+        /* _x=1 is a partition folder all the same */
+        bool hidden = name[0] == '.' || (name[0] == '_' && !strchr(name, '='));
+        if (!hidden && rc == 0)
+            rc = walk(ar, arena_printf(ar, "%s/%s", path, name), root, depth - 1, list, err);
+        free(names[i]);
+    }
+    free(names);
+    return rc;
+}
+
+int fs_list(struct arena *ar, const char *path, struct file_list *list, struct error *err)
+{
+    size_t n = strlen(path);
+    while (n > 1 && path[n - 1] == '/')
+        n--;
+    path = arena_strndup(ar, path, n);
+    struct stat st;
+    if (stat(path, &st) == 0)
+        return walk(ar, path, S_ISDIR(st.st_mode) ? n + 1 : n, 64, list, err);
+    if (!strpbrk(path, "*?[{"))
+        return error_set(err, ERR_PATH_MISSING, "path", path, NULL);
+    glob_t g;
+    if (glob(path, GLOB_BRACE, NULL, &g) != 0)
+        return error_set(err, ERR_PATH_MISSING, "path", path, NULL);
+    int rc = 0;
+    for (size_t i = 0; i < g.gl_pathc && rc == 0; i++)
+        rc = walk(ar, g.gl_pathv[i], strlen(g.gl_pathv[i]) + 1, 64, list, err);
+    globfree(&g);
+    return rc;
+}
+
+int fs_make_folder(const char *path, struct error *err)
+{
+    char *copy = xstrdup(path);
+    int rc = 0;
+    for (char *p = copy + 1; rc == 0; p++) {
+        if (*p != '/' && *p != 0)
+            continue;
+        char c = *p;
+        *p = 0;
+        if (mkdir(copy, 0777) != 0 && errno != EEXIST)
+            rc = io_error(err, copy);
+        *p = c;
+        if (c == 0)
+            break;
+    }
+    xfree(copy);
+    return rc;
+}
+
+static int remove_one(const char *path, const struct stat *st, int flag, struct FTW *ftw)
+{
+    (void)st;
+    (void)flag;
+    (void)ftw;
+    return remove(path);
+}
+
+int fs_remove(const char *path, struct error *err)
+{
+    if (!fs_exists(path))
+        return 0;
+    return nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS) != 0 ? io_error(err, path) : 0;
+}
+
+bool fs_exists(const char *path)
+{
+    return access(path, F_OK) == 0;
+}

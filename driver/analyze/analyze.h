@@ -1,0 +1,40 @@
+/*
+ * The analyzer: an unresolved statement in, a bound logical plan or a command's rows and effect out. It works on a
+ * snapshot, so it runs on planning workers. What a command changes comes back as data (struct effect), which the
+ * server applies on its loop thread. Thread: worker.
+ */
+#pragma once
+
+#include "driver/catalog/session.h"
+#include "driver/sql/ast.h"
+
+enum effect_kind {
+    EFFECT_NONE,
+    EFFECT_SET,       /* name = value */
+    EFFECT_UNSET,     /* name; NULL: every setting */
+    EFFECT_RELATION,  /* put relation */
+    EFFECT_DROP,      /* name */
+};
+struct effect {
+    enum effect_kind kind;
+    const char *name, *value;
+    struct relation *relation; /* a reference that passes to the server */
+};
+
+enum analyzed_kind {
+    ANALYZED_QUERY,   /* plan; its rows are the result */
+    ANALYZED_WRITE,   /* plan's root is LP_WRITE; effect is applied after the commit */
+    ANALYZED_ROWS,    /* rows made here, schema beside; effect is applied at once */
+    ANALYZED_EXPLAIN, /* plan of the inner statement; the server answers with its text */
+};
+struct analyzed {
+    enum analyzed_kind kind;
+    struct logical *plan;
+    struct schema schema;     /* ROWS, QUERY: names and types of the result */
+    struct sealed *rows;      /* ROWS: a reference, or NULL for none */
+    struct effect effect;
+    enum ast_explain explain;
+};
+
+WARN_UNUSED int analyze_statement(struct arena *ar, const struct snapshot *snap, const struct query_ctx *cx,
+                                  const struct ast_statement *st, const char *sql, struct analyzed *ret, struct error *err);

@@ -1,0 +1,151 @@
+/*
+ * The scheduler: jobs, stages, attempts, executors, map outputs and commits, as a deterministic state machine.
+ *
+ * PURE: events in, actions out. It reads no clock (every event carries the time), draws no random numbers, does no
+ * I/O, never depends on the order of pointers. The driver's server binds it to sockets and timers, the simulator
+ * to a virtual network. One thread: the one that owns it.
+ *
+ * Nouns. A job is a DAG of stages, parents before children in index order. A stage runs one task per partition; a
+ * try at a task is an attempt with a globally unique id. What a finished attempt of a stage with consumers left is a
+ * map output: it lies on the executor that ran it, until that executor is lost or the job ends. A stage may launch
+ * when all of its parents are complete; losing an output makes its parent incomplete again, and only the lost
+ * partitions run again.
+ *
+ *   job      RUNNING ──► COMMITTING ──► DONE
+ *               │            │
+ *               └────────────┴────────► FAILED            (COMMITTING only with a writing stage)
+ *
+ *   stage    WAITING ◄──► RUNNING ◄──► COMPLETE           (back when a parent or an own output is lost)
+ *
+ *   task     PENDING ──► RUNNING ──► DONE ──► PENDING     (the last when its output is lost)
+ *                ▲──────────┘ failed, killed, executor lost
+ *
+ *   attempt  LAUNCHED ──► (gone: finished, failed, or lost with its executor)
+ *                └──► KILLED ──► (gone)                   (keeps its credit until the executor lets go)
+ *
+ *   executor LIVE ──► LOST
+ */
+#pragma once
+
+#include "common/error/error.h"
+
+enum job_state { JOB_RUNNING, JOB_COMMITTING, JOB_DONE, JOB_FAILED };
+enum stage_state { STAGE_WAITING, STAGE_RUNNING, STAGE_COMPLETE };
+enum task_state { TASK_PENDING, TASK_RUNNING, TASK_DONE };
+enum executor_state { EXECUTOR_LIVE, EXECUTOR_LOST };
+enum sched_determinism { SCHED_DETERMINATE, SCHED_UNORDERED, SCHED_INDETERMINATE };
+
+struct sched_config {
+    uint32_t max_failures;         /* attempts of a task that may fail: 4 */
+    uint32_t stage_reruns_max;     /* times that a stage may lose outputs before its job fails: 40 */
+    int64_t executors_wait_us;     /* how long jobs wait without executors: 30 s */
+    const char *driver_address;    /* for the message that says how to start one; may be NULL */
+};
+
+struct stage_spec {
+    uint32_t task_count;
+    uint32_t parent_count;
+    const uint32_t *parents;       /* stage indices, less than its own */
+    enum sched_determinism determinism;
+    bool writes;                   /* leaves manifests; the job commits them */
+    bool result;                   /* rows go to the client: its outputs are not on executors */
+};
+struct job_spec {
+    uint64_t job_id;               /* unique for ever */
+    uint32_t stage_count;
+    const struct stage_spec *stages;
+};
+
+/* A finished attempt, as its executor reports it. */
+struct attempt_result {
+    uint64_t attempt_id;
+    uint64_t rows_out, bytes_out, rows_in, bytes_in, shuffle_bytes_in, run_us, peak_memory;
+    const void *manifest;          /* copied */
+    uint32_t manifest_bytes;
+};
+
+enum sched_event_kind {
+    SCHED_JOB_SUBMIT, SCHED_JOB_CANCEL, SCHED_EXECUTOR_JOINED, SCHED_EXECUTOR_LOST, SCHED_ATTEMPTS_DONE,
+    SCHED_ATTEMPT_FAILED, SCHED_COMMIT_DONE, SCHED_TIMER,
+};
+struct sched_event {
+    enum sched_event_kind kind;
+    uint64_t job_id;               /* SUBMIT (in spec too), CANCEL, COMMIT_DONE */
+    const struct job_spec *spec;   /* SUBMIT: copied */
+    uint64_t executor_id, incarnation; /* all that come from executors: others than the known incarnation are ignored */
+    const char *host;              /* JOINED */
+    uint32_t slots;
+    uint64_t memory;
+    const char *reason;            /* LOST: one line */
+    uint32_t done_count;           /* ATTEMPTS_DONE */
+    const struct attempt_result *done;
+    uint64_t attempt_id;           /* ATTEMPT_FAILED */
+    struct error *error;           /* ATTEMPT_FAILED, CANCEL, COMMIT_DONE when it failed: moved from. CODE OK: none */
+    bool fetch_failed;             /* ATTEMPT_FAILED: the output below could not be read */
+    uint32_t lost_stage, lost_partition;
+    uint64_t lost_attempt;
+};
+
+enum sched_action_kind { SCHED_LAUNCH, SCHED_KILL, SCHED_RELEASE, SCHED_COMMIT, SCHED_ABORT, SCHED_JOB_ENDED, SCHED_SET_TIMER };
+struct sched_action {
+    enum sched_action_kind kind;
+    uint64_t executor_id, incarnation;  /* LAUNCH, KILL, RELEASE */
+    uint64_t job_id;
+    uint32_t stage;                     /* LAUNCH, COMMIT */
+    uint32_t count;                     /* LAUNCH, KILL */
+    uint64_t *attempt_ids;
+    uint32_t *partitions;               /* LAUNCH */
+    struct error error;                 /* JOB_ENDED; owned by the queue until the next call */
+    int64_t at_us;                      /* SET_TIMER: an event SCHED_TIMER is wanted then; replaces the earlier one */
+};
+
+struct sched;
+struct sched *sched_new(const struct sched_config *config);
+void sched_free(struct sched *s);
+void sched_event(struct sched *s, int64_t now_us, const struct sched_event *ev);
+/* The next action, valid until the next call of any function here; false when there is none. */
+bool sched_next_action(struct sched *s, struct sched_action *ret);
+
+/* ---- reading: for launches, pages and tests; all valid until the next event ---- */
+
+/* Where a map output lies. version changes whenever any output of the stage does. */
+uint32_t sched_output_version(const struct sched *s, uint64_t job_id, uint32_t stage);
+bool sched_output(const struct sched *s, uint64_t job_id, uint32_t stage, uint32_t partition, uint64_t *ret_executor,
+                  uint64_t *ret_attempt);
+/* The manifest of the winning attempt. */
+const void *sched_manifest(const struct sched *s, uint64_t job_id, uint32_t stage, uint32_t partition, uint32_t *ret_bytes);
+/* The partition and stage of a live attempt; false when it is not (any more) known, or of another executor. */
+bool sched_attempt(const struct sched *s, uint64_t attempt_id, uint64_t executor_id, uint64_t *ret_job, uint32_t *ret_stage,
+                   uint32_t *ret_partition);
+
+struct stage_view {
+    enum stage_state state;
+    uint32_t tasks, done, running, failed_attempts, attempts;
+    uint64_t rows_out, bytes_out, rows_in, bytes_in, shuffle_bytes_in, run_us, peak_memory;
+    int64_t started_us, ended_us; /* 0: not yet */
+    bool result, writes;
+};
+struct job_view {
+    uint64_t job_id;
+    enum job_state state;
+    uint32_t stage_count;
+    int64_t submitted_us, ended_us;
+    const struct error *error;
+};
+struct executor_view {
+    uint64_t executor_id, incarnation;
+    enum executor_state state;
+    const char *host, *reason;
+    uint32_t slots, running;
+    uint64_t memory, done, failed, run_us, rows_in, bytes_in, shuffle_bytes_in, bytes_out;
+    int64_t joined_us, lost_us;
+};
+/* Jobs in the order of submission, the oldest finished ones forgotten past JOBS_KEPT. False past the end. */
+enum { SCHED_JOBS_KEPT = 1000, SCHED_EXECUTORS_KEPT = 100 };
+bool sched_job_at(const struct sched *s, uint32_t index, struct job_view *ret);
+bool sched_job_view(const struct sched *s, uint64_t job_id, struct job_view *ret);
+bool sched_stage_view(const struct sched *s, uint64_t job_id, uint32_t stage, struct stage_view *ret);
+bool sched_executor_at(const struct sched *s, uint32_t index, struct executor_view *ret);
+uint64_t sched_stale_events(const struct sched *s); /* ignored: wrong incarnation, unknown attempt */
+/* Recounts everything and asserts that it agrees; O(tasks). For tests and the simulator. */
+void sched_check(const struct sched *s);
