@@ -12,7 +12,7 @@ CFLAGS := -std=gnu17 $(OPT) -g -fno-common -fno-omit-frame-pointer -fno-strict-a
           -I. -I$(BUILD) $(if $(SAN),-fsanitize=$(SAN) -DDROVER_DEBUG)
 CXXFLAGS := -std=gnu++17 $(OPT) -g -fno-omit-frame-pointer -D_GNU_SOURCE -I. -I$(BUILD) -Wall -Wextra -Werror \
             $(if $(SAN),-fsanitize=$(SAN))
-LDLIBS := -luv -lprotobuf-c -lzstd -llz4 -lsnappy -lz -lbrotlidec -lpcre2-8 -lcrypto -lxxhash -lm -lpthread -ldl
+LDLIBS := -luv -lprotobuf-c -lzstd -llz4 -lsnappy -lz -lbrotlidec -lpcre2-8 -lxxhash -ljansson -lcrypto -lm -lpthread -ldl
 Q := $(if $(V),,@)
 
 PROTO := $(wildcard proto/*.proto)
