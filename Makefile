@@ -29,7 +29,7 @@ UNIT := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/te
 
 .PHONY: all
 all: $(BUILD)/drover
-	$(Q)ln -sfn $(BUILD)/drover build/drover
+	$(Q)ln -sfn $(BUILD:build/%=%)/drover build/drover
 
 include tests/targets.mk
 

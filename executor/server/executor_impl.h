@@ -71,7 +71,7 @@ struct attempt {
     /* slot thread: */
     struct task *task;
     struct account account;
-    struct output *output;
+    struct map_output *output;
     uint32_t result_seq;
     int64_t unacked;               /* atomic: result bytes the driver has not taken */
     struct fetch *fetches;         /* slot thread makes them; list for the attempt's end */

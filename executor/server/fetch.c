@@ -86,24 +86,24 @@ static int lost(struct attempt *a, const struct fetch *f, uint32_t map, const ch
 static enum op_status next_local(struct attempt *a, struct fetch *f, uint32_t map, struct input_cursor *c, struct sealed **ret,
                                  struct error *err)
 {
-    struct output *o = store_find(a->ex->store, a->job_id, f->inputs->exchange, map, f->inputs->map_attempt[map]);
+    struct map_output *o = store_find(a->ex->store, a->job_id, f->inputs->exchange, map, f->inputs->map_attempt[map]);
     if (!o) {
         lost(a, f, map, "it is not here any more", err);
         return OP_ERROR;
     }
     enum op_status st = OP_DONE;
-    uint32_t last = f->partition == INPUT_ALL ? output_partitions(o) - 1 : f->partition;
+    uint32_t last = f->partition == INPUT_ALL ? map_output_partitions(o) - 1 : f->partition;
     uint32_t p = f->partition == INPUT_ALL ? (uint32_t)c->at[2] : f->partition;
     for (; p <= last; p++, c->at[1] = 0, c->at[2] = p) {
         uint32_t n;
-        struct sealed *const *runs = output_runs(o, p, &n);
+        struct sealed *const *runs = map_output_runs(o, p, &n);
         if (c->at[1] < n) {
             *ret = sealed_ref(runs[c->at[1]++]);
             st = OP_MORE;
             break;
         }
     }
-    output_unref(o);
+    map_output_unref(o);
     return st;
 }
 

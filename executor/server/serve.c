@@ -28,22 +28,22 @@ static void encode(struct serve *s)
     s->frame_first = s->at;
     s->frame_count = 0;
     while (s->at < s->count && s->frame.bytes < SERVE_FRAME) {
-        struct output *o = store_find(s->ex->store, s->job_id, s->stage, s->maps[s->at], s->attempts[s->at]);
+        struct map_output *o = store_find(s->ex->store, s->job_id, s->stage, s->maps[s->at], s->attempts[s->at]);
         bool all = s->partition == INPUT_ALL;
-        if (!o || (!all && s->partition >= output_partitions(o))) {
-            output_unref(o);
+        if (!o || (!all && s->partition >= map_output_partitions(o))) {
+            map_output_unref(o);
             s->missing = true;
             return;
         }
         size_t before = s->frame.bytes;
-        uint32_t first = all ? 0 : s->partition, last = all ? output_partitions(o) - 1 : s->partition;
+        uint32_t first = all ? 0 : s->partition, last = all ? map_output_partitions(o) - 1 : s->partition;
         for (uint32_t p = first; p <= last; p++) {
             uint32_t n;
-            struct sealed *const *runs = output_runs(o, p, &n);
+            struct sealed *const *runs = map_output_runs(o, p, &n);
             for (uint32_t i = 0; i < n; i++)
                 frame_encode(runs[i], FRAME_RAW, &s->frame);
         }
-        output_unref(o);
+        map_output_unref(o);
         s->frame_bytes[s->frame_count++] = (uint32_t)(s->frame.bytes - before);
         s->at++;
     }

@@ -15,7 +15,7 @@ void stage_entry_unref(struct stage_entry *e)
 void attempt_free(struct attempt *a)
 {
     task_free(a->task);
-    output_unref(a->output);
+    map_output_unref(a->output);
     fetch_detach(a);
     while (a->fetches) {
         struct fetch *next = a->fetches->next;
@@ -96,7 +96,7 @@ static enum op_status env_output_add(struct task_env *env, uint32_t partition, s
         return OP_ERROR;
     }
     if (!a->entry->is_result) {
-        output_add(a->output, partition, take);
+        map_output_add(a->output, partition, take);
         return OP_MORE;
     }
     struct note *n = xcalloc(1, sizeof *n);
@@ -157,7 +157,7 @@ static enum op_status run(struct attempt *a)
         a->account.limit = (int64_t)(ex->config.memory / ex->config.slots);
         a->env = (struct task_env){&env_ops, &a->account, &a->cancel};
         if (!a->entry->is_result)
-            a->output = output_new(a->job_id, a->entry->stage, a->partition, a->id, a->entry->output_partitions);
+            a->output = map_output_new(a->job_id, a->entry->stage, a->partition, a->id, a->entry->output_partitions);
         struct task_spec spec = {.partition = a->partition, .attempt_id = a->id, .split_count = a->split_count,
                                  .splits = a->split_items, .param_count = a->param_count, .params = a->params,
                                  .write_attempt_dir = a->write_dir};

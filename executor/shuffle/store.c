@@ -4,7 +4,7 @@
 #include <pthread.h>
 
 /* Most outputs have one run in one partition: it sits in the output itself. */
-struct output {
+struct map_output {
     uint32_t refs;
     uint64_t job_id, attempt_id, bytes;
     uint32_t stage, map, partitions;
@@ -15,14 +15,14 @@ struct output {
     } first, *runs;          /* in order of arrival until sorted */
     struct sealed **sorted;  /* by partition, built at publication; NULL for one partition */
     uint32_t *first_of;      /* partitions + 1 entries into sorted */
-    struct output *next;     /* in its map slot: outputs of other attempts of the same map */
+    struct map_output *next;     /* in its map slot: outputs of other attempts of the same map */
 };
 
 struct stage_outputs {
     uint64_t job_id;
     uint32_t stage;
     uint32_t map_cap;
-    struct output **maps;
+    struct map_output **maps;
     struct stage_outputs *next;
 };
 
@@ -44,9 +44,9 @@ struct store *store_new(void)
 static void free_stage(struct stage_outputs *so)
 {
     for (uint32_t i = 0; i < so->map_cap; i++) {
-        for (struct output *o = so->maps[i]; o;) {
-            struct output *next = o->next;
-            output_unref(o);
+        for (struct map_output *o = so->maps[i]; o;) {
+            struct map_output *next = o->next;
+            map_output_unref(o);
             o = next;
         }
     }
@@ -69,10 +69,10 @@ void store_free(struct store *st)
 
 /* ---- one output ---- */
 
-struct output *output_new(uint64_t job_id, uint32_t stage, uint32_t map, uint64_t attempt_id, uint32_t partitions)
+struct map_output *map_output_new(uint64_t job_id, uint32_t stage, uint32_t map, uint64_t attempt_id, uint32_t partitions)
 {
     ASSERT(partitions > 0);
-    struct output *o = xcalloc(1, sizeof *o);
+    struct map_output *o = xcalloc(1, sizeof *o);
     o->refs = 1;
     o->job_id = job_id;
     o->stage = stage;
@@ -84,7 +84,7 @@ struct output *output_new(uint64_t job_id, uint32_t stage, uint32_t map, uint64_
     return o;
 }
 
-void output_add(struct output *o, uint32_t partition, struct sealed *take)
+void map_output_add(struct map_output *o, uint32_t partition, struct sealed *take)
 {
     ASSERT(partition < o->partitions);
     if (o->run_count == o->run_cap) {
@@ -100,17 +100,17 @@ void output_add(struct output *o, uint32_t partition, struct sealed *take)
     o->bytes += take->bytes;
 }
 
-uint64_t output_bytes(const struct output *o)
+uint64_t map_output_bytes(const struct map_output *o)
 {
     return o->bytes;
 }
 
-uint32_t output_partitions(const struct output *o)
+uint32_t map_output_partitions(const struct map_output *o)
 {
     return o->partitions;
 }
 
-void output_unref(struct output *o)
+void map_output_unref(struct map_output *o)
 {
     if (!o || __atomic_sub_fetch(&o->refs, 1, __ATOMIC_ACQ_REL) > 0)
         return;
@@ -124,7 +124,7 @@ void output_unref(struct output *o)
 }
 
 /* Counting sort of the runs by partition, stable: readers see them in the order of arrival. */
-static void index_runs(struct output *o)
+static void index_runs(struct map_output *o)
 {
     if (o->partitions == 1 && o->run_count <= 1)
         return;
@@ -141,7 +141,7 @@ static void index_runs(struct output *o)
     xfree(at);
 }
 
-struct sealed *const *output_runs(const struct output *o, uint32_t partition, uint32_t *ret_count)
+struct sealed *const *map_output_runs(const struct map_output *o, uint32_t partition, uint32_t *ret_count)
 {
     ASSERT(partition < o->partitions);
     if (!o->first_of) {
@@ -167,7 +167,7 @@ static struct stage_outputs *find_stage(struct store *st, uint64_t job_id, uint3
     return so;
 }
 
-void store_publish(struct store *st, struct output *take)
+void store_publish(struct store *st, struct map_output *take)
 {
     index_runs(take);
     pthread_mutex_lock(&st->lock);
@@ -194,9 +194,9 @@ void store_publish(struct store *st, struct output *take)
     pthread_mutex_unlock(&st->lock);
 }
 
-struct output *store_find(struct store *st, uint64_t job_id, uint32_t stage, uint32_t map, uint64_t attempt_id)
+struct map_output *store_find(struct store *st, uint64_t job_id, uint32_t stage, uint32_t map, uint64_t attempt_id)
 {
-    struct output *found = NULL;
+    struct map_output *found = NULL;
     pthread_mutex_lock(&st->lock);
     struct stage_outputs *so = find_stage(st, job_id, stage);
     if (so && map < so->map_cap) {
@@ -224,7 +224,7 @@ void store_release(struct store *st, uint64_t job_id, uint32_t stage)
             so->next = gone;
             gone = so;
             for (uint32_t m = 0; m < so->map_cap; m++) {
-                for (struct output *o = so->maps[m]; o; o = o->next)
+                for (struct map_output *o = so->maps[m]; o; o = o->next)
                     st->bytes -= o->bytes;
             }
         }
