@@ -190,6 +190,25 @@ static bool mine(const struct client *c, const char *operation)
     return c->operation && strcmp(c->operation, operation) == 0;
 }
 
+static void on_schema(struct client *c, const Drover__ResultSchema *m)
+{
+    struct error err = ERROR_INIT;
+    struct schema sch = {.count = (uint32_t)m->n_name, .fields = xcalloc(m->n_name + 1, sizeof *sch.fields)};
+    int rc = m->n_name == m->n_type ? 0 : error_set(&err, ERR_PROTOCOL, "message", "a schema that does not add up", NULL);
+    for (uint32_t i = 0; i < sch.count && rc == 0; i++) {
+        sch.fields[i] = (struct field){.name = m->name[i], .nullable = true};
+        rc = type_parse(m->type[i], &sch.fields[i].type, &err);
+    }
+    if (rc == 0 && c->sink->schema)
+        c->sink->schema(c->sink->ctx, schema_as_struct(&sch));
+    if (rc != 0) {
+        error_move(&c->error, &err);
+        c->done = true;
+    }
+    xfree(sch.fields);
+    ack(c, m->seq);
+}
+
 static void on_batch(struct client *c, const Drover__ResultBatch *m, const struct frame *f)
 {
     struct sealed *s;
@@ -238,14 +257,8 @@ static void frame_cb(struct conn *conn, const struct frame *f)
     }
     case MSG_RESULT_SCHEMA: {
         const Drover__ResultSchema *m = f->message;
-        const struct type *t;
-        struct error err = ERROR_INIT;
-        if (!mine(c, m->operation_id))
-            break;
-        if (type_parse(m->schema, &t, &err) == 0 && c->sink->schema)
-            c->sink->schema(c->sink->ctx, t);
-        error_fini(&err);
-        ack(c, m->seq);
+        if (mine(c, m->operation_id))
+            on_schema(c, m);
         break;
     }
     case MSG_RESULT_BATCH: on_batch(c, f->message, f); break;

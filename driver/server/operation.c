@@ -59,8 +59,17 @@ static void push_schema(struct operation *op, const struct schema *sch)
     Drover__ResultSchema m = DROVER__RESULT_SCHEMA__INIT;
     m.operation_id = op->id;
     m.seq = ++op->seq;
-    m.schema = (char *)(uintptr_t)schema_as_struct(sch)->text;
+    char **names = xcalloc(sch->count + 1, sizeof *names), **types = xcalloc(sch->count + 1, sizeof *types);
+    for (uint32_t i = 0; i < sch->count; i++) {
+        names[i] = (char *)(uintptr_t)sch->fields[i].name;
+        types[i] = (char *)(uintptr_t)sch->fields[i].type->text;
+    }
+    m.n_name = m.n_type = sch->count;
+    m.name = names;
+    m.type = types;
     push_frame(op, MSG_RESULT_SCHEMA, &m.base, NULL, 0);
+    xfree(names);
+    xfree(types);
 }
 
 static void push_batch(struct operation *op, uint32_t rows, struct buf *frame_take, uint64_t attempt_id)
