@@ -20,7 +20,7 @@
 
 #include <math.h>
 
-enum { REDUCE_ROWS_MIN = 300000, REDUCE_FACTOR = 5 };
+enum { REDUCE_ROWS_MIN = 100000, REDUCE_FACTOR = 5 };
 
 struct keys {
     struct exprs probe, build; /* over logical columns */
