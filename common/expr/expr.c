@@ -248,6 +248,17 @@ static int missing_function(const char *name, struct span span, struct error *er
     return (int)err->code;
 }
 
+/* What Spark calls a call that turned into another expression. */
+static const char *call_name(struct arena *ar, const struct fn_row *row, struct expr **args, uint32_t arg_count, struct span span)
+{
+    struct expr call = {.kind = EXPR_CALL, .fn = row, .args = args, .arg_count = arg_count, .span = span, .type = type_of(TYPE_NULL)};
+    struct buf b = BUF_INIT;
+    expr_print(&call, true, &b);
+    const char *name = arena_strndup(ar, b.data, b.bytes);
+    buf_fini(&b);
+    return name;
+}
+
 int expr_call(struct arena *ar, const struct query_ctx *cx, const char *name, struct expr **args, uint32_t arg_count,
               struct span span, struct expr **ret, struct error *err)
 {
@@ -278,12 +289,23 @@ int expr_call(struct arena *ar, const struct query_ctx *cx, const char *name, st
     c.nullable = fn_any_nullable(&c);
     TRY(row->resolve(&c, err));
     ASSERT(c.type);
-    struct expr *e = node(ar, EXPR_CALL, c.type, c.nullable && !(row->flags & FN_NEVER_NULL));
+    struct expr *e = node(ar, EXPR_CALL, c.type, c.nullable && !(c.row->flags & FN_NEVER_NULL));
     e->fn = c.row;
-    e->span = span;
     e->mode = c.mode;
     e->args = c.args;
     e->arg_count = c.arg_count;
+    if (c.whole && c.whole->kind == EXPR_CALL) {
+        *e = *c.whole;
+    } else if (c.whole) { /* an argument as it is */
+        e->fn = fn_find("_same");
+        e->args = ARENA_ARRAY(ar, struct expr *, 1);
+        e->args[0] = c.whole;
+        e->arg_count = 1;
+        e->nullable = c.whole->nullable;
+    }
+    e->span = span;
+    if (c.whole || c.row != row)
+        e->name = call_name(ar, row, args, arg_count, span);
     *ret = e;
     return 0;
 }

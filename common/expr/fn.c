@@ -1,5 +1,5 @@
 /* The list of function families, and what their rows share; see fn.h. */
-#include "common/expr/fn.h"
+#include "common/expr/fn_impl.h"
 
 #include <ctype.h>
 #include <pthread.h>
@@ -44,26 +44,36 @@ const struct fn_row *fn_find(const char *name)
     return strmap_get(&by_name, lower);
 }
 
+/* Which casts Spark inserts by itself: all that are safe, texts to what is asked for, anything simple to text. */
+static bool implicit_allowed(const struct query_ctx *cx, const struct type *from, const struct type *to)
+{
+    if (!expr_cast_allowed(from, to, cx->ansi ? EVAL_ANSI : EVAL_LEGACY))
+        return false;
+    if (to->id == TYPE_BOOLEAN)
+        return from->id == TYPE_NULL || from->id == TYPE_BOOLEAN || from->id == TYPE_STRING;
+    if (from->id == TYPE_BOOLEAN)
+        return to->id == TYPE_STRING;
+    if (type_is_numeric(to))
+        return type_is_numeric(from) || from->id == TYPE_STRING || from->id == TYPE_NULL;
+    if (to->id == TYPE_DATE || to->id == TYPE_TIMESTAMP || to->id == TYPE_TIMESTAMP_NTZ)
+        return !type_is_numeric(from);
+    if (to->id == TYPE_BINARY)
+        return from->id == TYPE_STRING || from->id == TYPE_NULL;
+    return true;
+}
+
 int fn_cast_arg(struct fn_call *c, uint32_t i, const struct type *type, struct error *err)
 {
     enum eval_mode mode = c->cx->ansi ? EVAL_ANSI : EVAL_LEGACY;
     struct expr *e = c->args[i];
     if (e->type == type)
         return 0;
-    if (!expr_cast_allowed(e->type, type, mode)) {
-        struct buf want = BUF_INIT, have = BUF_INIT, sql = BUF_INIT, index = BUF_INIT;
+    if (!implicit_allowed(c->cx, e->type, type)) {
+        struct buf want = BUF_INIT;
         type_sql(type, &want);
-        type_sql(e->type, &have);
-        expr_print(e, true, &sql);
-        buf_addf(&index, "%u", i + 1);
-        error_set(err, ERR_DATATYPE_MISMATCH, "sqlExpr", c->row->name, "paramIndex", index.data, "requiredType",
-                  want.data, "inputSql", sql.data, "inputType", have.data, NULL);
-        error_at(err, c->span);
+        int rc = fn_wrong_arg(c, i, want.data, err);
         buf_fini(&want);
-        buf_fini(&have);
-        buf_fini(&sql);
-        buf_fini(&index);
-        return (int)err->code;
+        return rc;
     }
     return expr_cast(c->ar, e, type, mode, (struct span){0}, &c->args[i], err);
 }
@@ -75,6 +85,86 @@ bool fn_any_nullable(const struct fn_call *c)
             return true;
     }
     return false;
+}
+
+int fn_cast_text(struct fn_call *c, uint32_t i, struct error *err)
+{
+    return fn_cast_arg(c, i, type_of(TYPE_STRING), err);
+}
+
+int fn_cast_text_or_binary(struct fn_call *c, uint32_t i, struct error *err)
+{
+    return c->args[i]->type->id == TYPE_BINARY ? 0 : fn_cast_text(c, i, err);
+}
+
+int fn_cast_all(struct fn_call *c, const enum type_id *types, uint32_t count, const struct type *result, struct error *err)
+{
+    for (uint32_t i = 0; i < c->arg_count; i++)
+        TRY(fn_cast_arg(c, i, type_of(types[i < count ? i : count - 1]), err));
+    c->type = result;
+    return 0;
+}
+
+/* "name(args)" as Spark names the call, for messages. */
+static void call_text(const struct fn_call *c, struct buf *out)
+{
+    struct expr call = {.kind = EXPR_CALL, .fn = c->row, .args = c->args, .arg_count = c->arg_count, .span = c->span,
+                        .type = type_of(TYPE_NULL), .mode = c->mode};
+    buf_addc(out, '"');
+    expr_print(&call, true, out);
+    buf_addc(out, '"');
+}
+
+int fn_wrong_arg(struct fn_call *c, uint32_t i, const char *required, struct error *err)
+{
+    struct buf want = BUF_INIT, have = BUF_INIT, sql = BUF_INIT, index = BUF_INIT, call = BUF_INIT;
+    static const char *const ordinals[] = {"first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth"};
+    buf_addf(&want, strchr(required, '"') || required[0] == '(' ? "%s" : "\"%s\"", required);
+    buf_addc(&have, '"');
+    type_sql(c->args[i]->type, &have);
+    buf_addc(&have, '"');
+    buf_addc(&sql, '"');
+    expr_print(c->args[i], true, &sql);
+    buf_addc(&sql, '"');
+    if (i < ARRAY_LEN(ordinals))
+        buf_adds(&index, ordinals[i]);
+    else
+        buf_addf(&index, "%uth", i + 1);
+    call_text(c, &call);
+    error_set(err, ERR_DATATYPE_MISMATCH, "sqlExpr", call.data, "paramIndex", index.data, "requiredType",
+              want.data, "inputSql", sql.data, "inputType", have.data, NULL);
+    error_at(err, c->span);
+    buf_fini(&call);
+    buf_fini(&want);
+    buf_fini(&have);
+    buf_fini(&sql);
+    buf_fini(&index);
+    return (int)err->code;
+}
+
+int fn_constant_arg(struct fn_call *c, uint32_t i, const char *name, struct value *ret, struct error *err)
+{
+    struct expr *e = c->args[i];
+    if (!expr_is_foldable(e)) {
+        error_set(err, ERR_NON_FOLDABLE, "inputName", name, "inputType", e->type->text, "inputExpr", name, NULL);
+        error_at(err, e->span.stop ? e->span : c->span);
+        return (int)err->code;
+    }
+    return expr_fold(c->ar, c->cx, e, ret, err);
+}
+
+int fn_become(struct fn_call *c, const char *name, struct expr **args, uint32_t count, struct error *err)
+{
+    struct expr *e;
+    TRY(expr_call(c->ar, c->cx, name, args, count, c->span, &e, err));
+    fn_become_expr(c, e);
+    return 0;
+}
+
+void fn_become_expr(struct fn_call *c, struct expr *e)
+{
+    c->whole = e;
+    c->type = e->type;
 }
 
 void *kernel_out(struct kernel *k, struct column *out)

@@ -18,6 +18,7 @@ struct fn_call {
     const struct type *type;
     bool nullable;
     enum eval_mode mode;
+    struct expr *whole; /* set instead of all that: the call is another expression (see fn_become) */
 };
 
 /* What a kernel works in. Kernels write selected rows of out and leave the others alone. */

@@ -1,7 +1,7 @@
 /* CAST and TRY_CAST among all types, by Spark's rules for ANSI, legacy and try modes. */
 #include <math.h>
 
-#include "common/expr/fn.h"
+#include "common/expr/fn_impl.h"
 #include "common/expr/parse.h"
 #include "common/expr/zone.h"
 
@@ -454,18 +454,7 @@ static int resolve_type_name(struct fn_call *c, struct error *err)
     struct expr *e;
     enum eval_mode mode = c->cx->ansi ? EVAL_ANSI : EVAL_LEGACY;
     TRY(expr_cast(c->ar, c->args[0], t, mode, c->span, &e, err));
-    if (e->kind != EXPR_CALL || e == c->args[0]) { /* nothing to do: coalesce of one argument is the argument */
-        c->row = fn_find("coalesce");
-        c->args[0] = e;
-        c->type = e->type;
-        c->nullable = e->nullable;
-        return 0;
-    }
-    c->row = e->fn;
-    c->args = e->args;
-    c->type = e->type;
-    c->mode = e->mode;
-    c->nullable = e->nullable;
+    fn_become_expr(c, e);
     return 0;
 }
 
@@ -475,6 +464,13 @@ static int resolve_typeof(struct fn_call *c, struct error *err)
     const char *text = c->args[0]->type->text;
     c->args[0] = expr_string(c->ar, text);
     c->type = type_of(TYPE_STRING);
+    return 0;
+}
+
+static int resolve_same(struct fn_call *c, struct error *err)
+{
+    (void)err;
+    c->type = c->args[0]->type;
     return 0;
 }
 
@@ -500,5 +496,6 @@ const struct fn_row fn_cast_rows[] = {
     TYPE_ROW("binary"),
     TYPE_ROW("date"),
     TYPE_ROW("timestamp"),
+    {"_same", 1, 1, FN_NULL_ANY, resolve_same, run_typeof, "the argument itself"},
     {"typeof", 1, 1, FN_NEVER_NULL, resolve_typeof, run_typeof, "the name of the argument's type"},
     {0}};

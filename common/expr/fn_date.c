@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <strings.h>
 
-#include "common/expr/fn.h"
+#include "common/expr/fn_impl.h"
 #include "common/expr/zone.h"
 
 static const int64_t US_DAY = 86400000000, US_HOUR = 3600000000, US_MINUTE = 60000000, US_SECOND = 1000000;
@@ -228,11 +228,7 @@ static int resolve_extract(struct fn_call *c, struct error *err)
         buf_fini(&b);
         return (int)err->code;
     }
-    c->row = e->fn;
-    c->args = e->args;
-    c->arg_count = e->arg_count;
-    c->type = e->type;
-    c->nullable = e->nullable;
+    fn_become_expr(c, e);
     return 0;
 }
 
@@ -651,20 +647,8 @@ static int resolve_to_date(struct fn_call *c, struct error *err)
     const struct type *t = type_of(strstr(c->row->name, "timestamp") ? TYPE_TIMESTAMP : TYPE_DATE);
     struct expr *e;
     enum eval_mode mode = c->mode == EVAL_TRY ? EVAL_TRY : c->cx->ansi ? EVAL_ANSI : EVAL_LEGACY;
-    if (c->args[0]->type == t) {
-        c->row = fn_find("coalesce");
-        c->type = t;
-        c->nullable = c->args[0]->nullable;
-        return 0;
-    }
     TRY(expr_cast(c->ar, c->args[0], t, mode, c->span, &e, err));
-    c->row = e->kind == EXPR_CALL ? e->fn : fn_find("coalesce");
-    c->args = e->kind == EXPR_CALL ? e->args : c->args;
-    if (e->kind != EXPR_CALL)
-        c->args[0] = e;
-    c->mode = mode;
-    c->type = t;
-    c->nullable = e->nullable;
+    fn_become_expr(c, e);
     return 0;
 }
 

@@ -1,7 +1,7 @@
 /* Boolean logic, null tests and conditionals. The lazy ones are evaluated by program.c under sub-selections. */
 #include <math.h>
 
-#include "common/expr/fn.h"
+#include "common/expr/fn_impl.h"
 
 static int to_boolean(struct fn_call *c, struct error *err)
 {
@@ -91,25 +91,13 @@ static int resolve_coalesce(struct fn_call *c, struct error *err)
     return 0;
 }
 
-static int build(struct fn_call *c, const char *name, struct expr **args, uint32_t n, struct error *err)
-{
-    struct expr *e;
-    TRY(expr_call(c->ar, c->cx, name, args, n, c->span, &e, err));
-    c->row = e->fn;
-    c->args = e->args;
-    c->arg_count = e->arg_count;
-    c->type = e->type;
-    c->nullable = e->nullable;
-    return 0;
-}
-
 /* nvl2(a, b, c) is if(a is not null, b, c); nullif(a, b) is if(a = b, null, a). */
 static int resolve_nvl2(struct fn_call *c, struct error *err)
 {
     struct expr *test, *args[3] = {NULL, c->args[1], c->args[2]};
     TRY(expr_call(c->ar, c->cx, "isnotnull", c->args, 1, c->span, &test, err));
     args[0] = test;
-    return build(c, "if", args, 3, err);
+    return fn_become(c, "if", args, 3, err);
 }
 
 static int resolve_nullif(struct fn_call *c, struct error *err)
@@ -119,7 +107,7 @@ static int resolve_nullif(struct fn_call *c, struct error *err)
     args[0] = test;
     args[1] = expr_null(c->ar, c->args[0]->type);
     args[2] = c->args[0];
-    return build(c, "if", args, 3, err);
+    return fn_become(c, "if", args, 3, err);
 }
 
 static int resolve_nanvl(struct fn_call *c, struct error *err)
@@ -137,7 +125,7 @@ static int resolve_nanvl(struct fn_call *c, struct error *err)
     args[0] = test;
     args[1] = c->args[1];
     args[2] = c->args[0];
-    return build(c, "if", args, 3, err);
+    return fn_become(c, "if", args, 3, err);
 }
 
 static int resolve_isnan(struct fn_call *c, struct error *err)

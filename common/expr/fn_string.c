@@ -1,7 +1,7 @@
 /* String functions. Positions and lengths count characters; ASCII goes the short way. */
 #include <ctype.h>
 
-#include "common/expr/fn.h"
+#include "common/expr/fn_impl.h"
 
 /* ---- UTF-8 ---- */
 
@@ -239,9 +239,7 @@ static int resolve_ilike(struct fn_call *c, struct error *err)
     }
     struct expr *e;
     TRY(expr_call(c->ar, c->cx, "like", args, c->arg_count, c->span, &e, err));
-    c->row = e->fn;
-    c->args = e->args;
-    c->type = e->type;
+    fn_become_expr(c, e);
     return 0;
 }
 

@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <strings.h>
 
 #include "common/col/column.h"
 #include "common/expr/fn.h"
@@ -228,5 +229,81 @@ bool parse_timestamp(const char *p, size_t n, bool with_zone, const struct zone 
         }
     }
     *ret_us = with_zone ? zone_to_utc_us(z, local) : local;
+    return true;
+}
+
+/* INTERVAL '...' UNIT [TO UNIT]: the quoted part, when the units are those of t. */
+static bool interval_literal(const char **p, size_t *n, const struct type *t, bool *ret_negative)
+{
+    const char *open = memchr(*p, '\'', *n), *close = open ? memchr(open + 1, '\'', (size_t)(*p + *n - open - 1)) : NULL;
+    if (!close)
+        return false;
+    const char *head = *p + 8;
+    while (head < open && *head == ' ')
+        head++;
+    *ret_negative = head < open && *head == '-';
+    if (head + (*head == '-' || *head == '+') != open)
+        return false;
+    static const char *const ym[] = {"YEAR", "MONTH"}, *const dt[] = {"DAY", "HOUR", "MINUTE", "SECOND"};
+    const char *const *names = t->id == TYPE_INTERVAL_YM ? ym : dt;
+    char want[64], have[64];
+    struct buf b = BUF_INIT;
+    buf_addf(&b, t->interval_from == t->interval_to ? "%s" : "%s TO %s", names[t->interval_from], names[t->interval_to]);
+    memcpy(want, b.data, b.bytes + 1);
+    buf_fini(&b);
+    const char *rest = close + 1;
+    size_t left = (size_t)(*p + *n - rest);
+    trim(&rest, &left);
+    if (left >= sizeof have)
+        return false;
+    memcpy(have, rest, left);
+    have[left] = 0;
+    *p = open + 1;
+    *n = (size_t)(close - open - 1);
+    return str_eq_nocase(want, have);
+}
+
+bool parse_interval(const char *p, size_t n, const struct type *t, int64_t *ret)
+{
+    static const int64_t unit[] = {86400000000, 3600000000, 60000000, 1000000};
+    trim(&p, &n);
+    bool negative = false;
+    if (n > 9 && strncasecmp(p, "interval", 8) == 0 && !interval_literal(&p, &n, t, &negative))
+        return false;
+    trim(&p, &n);
+    const char *end = p + n;
+    if (p < end && (*p == '-' || *p == '+'))
+        negative ^= *p++ == '-';
+    int128_t total = 0;
+    bool ym = t->id == TYPE_INTERVAL_YM;
+    for (unsigned f = t->interval_from; f <= t->interval_to; f++) {
+        if (f > t->interval_from) {
+            char sep = ym ? '-' : f == 1 ? ' ' : ':';
+            if (p >= end || *p++ != sep)
+                return false;
+            while (sep == ' ' && p < end && *p == ' ')
+                p++;
+        }
+        int64_t v = 0;
+        int digits_seen = 0;
+        for (; p < end && *p >= '0' && *p <= '9' && digits_seen < 18; p++, digits_seen++)
+            v = v * 10 + (*p - '0');
+        if (digits_seen == 0)
+            return false;
+        if (f > t->interval_from && v > (ym ? 11 : f == 1 ? 23 : 59))
+            return false;
+        total += ym ? (int128_t)v * (f == 0 ? 12 : 1) : (int128_t)v * unit[f];
+        if (!ym && f == 3 && p < end && *p == '.') {
+            p++;
+            for (int64_t scale = 100000; p < end && *p >= '0' && *p <= '9'; p++, scale /= 10)
+                total += (*p - '0') * scale;
+        }
+    }
+    if (p != end)
+        return false;
+    total = negative ? -total : total;
+    if (ym ? total != (int32_t)total : total != (int64_t)total)
+        return false;
+    *ret = (int64_t)total;
     return true;
 }

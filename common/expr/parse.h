@@ -14,3 +14,6 @@ bool parse_bool(const char *p, size_t bytes, bool *ret);
 bool parse_date(const char *p, size_t bytes, int32_t *ret);
 /* with_zone: a zone in the text counts, zone is the default; else (NTZ) the text's zone is ignored. */
 bool parse_timestamp(const char *p, size_t bytes, bool with_zone, const struct zone *zone, int64_t *ret_us);
+/* The text inside an interval literal of type t ("1-2", "3 04:05:06.7", "-5"), or the whole literal
+ * ("INTERVAL '1-2' YEAR TO MONTH"): months or microseconds. */
+bool parse_interval(const char *p, size_t bytes, const struct type *t, int64_t *ret);

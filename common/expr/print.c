@@ -90,7 +90,9 @@ static void print_cast(const struct expr *e, bool pretty, struct buf *out)
 static void print_call(const struct expr *e, bool pretty, struct buf *out)
 {
     const char *n = e->fn->name;
-    if (strcmp(n, "cast") == 0) {
+    if (pretty && e->name) {
+        buf_adds(out, e->name);
+    } else if (strcmp(n, "cast") == 0) {
         print_cast(e, pretty, out);
     } else if (strcmp(n, "case") == 0) {
         print_case(e, pretty, out);

@@ -1,0 +1,138 @@
+/* What the kernels of several families share: reading arguments, UTF-8, making result strings. */
+#pragma once
+
+#include "common/expr/fn.h"
+
+/* Arguments are FLAT or CONST in kernels. */
+static inline uint32_t arg_idx(const struct column *col, uint32_t r)
+{
+    return col->kind == COL_CONST ? 0 : r;
+}
+
+static inline const struct strview *arg_text(const struct column *col, uint32_t r)
+{
+    return (const struct strview *)col->data + arg_idx(col, r);
+}
+
+/* Booleans, integers, dates, timestamps, intervals and narrow decimals. */
+static inline int64_t arg_i64(const struct column *col, uint32_t r)
+{
+    uint32_t at = arg_idx(col, r);
+    switch (col->phys) {
+    case PHYS_BOOL:
+    case PHYS_I8: return ((const int8_t *)col->data)[at];
+    case PHYS_I16: return ((const int16_t *)col->data)[at];
+    case PHYS_I32: return ((const int32_t *)col->data)[at];
+    default: return ((const int64_t *)col->data)[at];
+    }
+}
+
+static inline int128_t arg_i128(const struct column *col, uint32_t r)
+{
+    return col->phys == PHYS_I128 ? ((const int128_t *)col->data)[arg_idx(col, r)] : (int128_t)arg_i64(col, r);
+}
+
+static inline double arg_f64(const struct column *col, uint32_t r)
+{
+    return col->phys == PHYS_F32 ? (double)((const float *)col->data)[arg_idx(col, r)] : ((const double *)col->data)[arg_idx(col, r)];
+}
+
+static inline bool kernel_null(const struct kernel *k, uint32_t r)
+{
+    return k->nulls && k->nulls[r];
+}
+
+/* Makes row r null; *nulls is NULL until the first one. */
+static inline void kernel_set_null(struct kernel *k, struct column *out, uint8_t **nulls, uint32_t r)
+{
+    if (!*nulls)
+        *nulls = kernel_nulls(k, out);
+    (*nulls)[r] = 1;
+}
+
+/* A result string: a copy of the bytes in the kernel's arena. */
+static inline struct strview kernel_keep(struct kernel *k, const char *p, size_t n)
+{
+    if (n <= STRVIEW_INLINE)
+        return strview_make(p ? p : "", (uint32_t)n);
+    return strview_make(arena_dup(k->ar, p, n), (uint32_t)n);
+}
+
+/* ---- UTF-8 ---- */
+
+static inline uint32_t utf8_bytes(unsigned char lead)
+{
+    return lead < 0xc0 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+}
+
+static inline bool utf8_is_ascii(const char *p, size_t n)
+{
+    unsigned char any = 0;
+    for (size_t i = 0; i < n; i++)
+        any |= (unsigned char)p[i];
+    return any < 0x80;
+}
+
+static inline uint32_t utf8_count(const char *p, size_t n)
+{
+    uint32_t count = 0;
+    for (size_t i = 0; i < n; i++)
+        count += ((unsigned char)p[i] & 0xc0) != 0x80;
+    return count;
+}
+
+/* The code point at p (n > 0 bytes left) and its length; damaged bytes stand for themselves. */
+static inline uint32_t utf8_decode(const char *p, size_t n, uint32_t *ret_bytes)
+{
+    const unsigned char *s = (const unsigned char *)p;
+    uint32_t len = utf8_bytes(s[0]);
+    if (len == 1 || len > n) {
+        *ret_bytes = 1;
+        return s[0];
+    }
+    uint32_t c = s[0] & (0xffu >> (len + 1));
+    for (uint32_t i = 1; i < len; i++)
+        c = c << 6 | (s[i] & 0x3f);
+    *ret_bytes = len;
+    return c;
+}
+
+/* Writes the code point, returns its bytes (at most 4). */
+static inline uint32_t utf8_encode(uint32_t c, char *out)
+{
+    if (c < 0x80) {
+        out[0] = (char)c;
+        return 1;
+    }
+    if (c < 0x800) {
+        out[0] = (char)(0xc0 | c >> 6);
+        out[1] = (char)(0x80 | (c & 0x3f));
+        return 2;
+    }
+    if (c < 0x10000) {
+        out[0] = (char)(0xe0 | c >> 12);
+        out[1] = (char)(0x80 | (c >> 6 & 0x3f));
+        out[2] = (char)(0x80 | (c & 0x3f));
+        return 3;
+    }
+    out[0] = (char)(0xf0 | c >> 18);
+    out[1] = (char)(0x80 | (c >> 12 & 0x3f));
+    out[2] = (char)(0x80 | (c >> 6 & 0x3f));
+    out[3] = (char)(0x80 | (c & 0x3f));
+    return 4;
+}
+
+/* ---- resolvers ---- */
+
+int fn_cast_text(struct fn_call *c, uint32_t i, struct error *err);           /* to string */
+int fn_cast_text_or_binary(struct fn_call *c, uint32_t i, struct error *err); /* binary stays */
+/* All arguments to these types (the last repeats), a fixed result. */
+int fn_cast_all(struct fn_call *c, const enum type_id *types, uint32_t count, const struct type *result, struct error *err);
+/* The argument is not of a type that the function takes: DATATYPE_MISMATCH.UNEXPECTED_INPUT_TYPE. */
+int fn_wrong_arg(struct fn_call *c, uint32_t i, const char *required, struct error *err);
+/* The constant value of argument i; an error when it has none. */
+int fn_constant_arg(struct fn_call *c, uint32_t i, const char *name, struct value *ret, struct error *err);
+/* Replaces the call by name(args): what Spark calls a runtime-replaceable function. */
+int fn_become(struct fn_call *c, const char *name, struct expr **args, uint32_t count, struct error *err);
+/* Replaces the call by an expression that is bound already. */
+void fn_become_expr(struct fn_call *c, struct expr *e);

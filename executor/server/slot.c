@@ -1,0 +1,253 @@
+/* Slots: threads that run attempts, and the environment that tasks see. */
+#include "executor/server/executor_impl.h"
+
+void stage_entry_unref(struct stage_entry *e)
+{
+    if (!e || __atomic_sub_fetch(&e->refs, 1, __ATOMIC_ACQ_REL) > 0)
+        return;
+    stage_code_free(e->code);
+    arena_fini(&e->ar);
+    error_fini(&e->error);
+    pthread_mutex_destroy(&e->compile);
+    xfree(e);
+}
+
+void attempt_free(struct attempt *a)
+{
+    task_free(a->task);
+    output_unref(a->output);
+    fetch_detach(a);
+    while (a->fetches) {
+        struct fetch *next = a->fetches->next;
+        fetch_unref(a->fetches);
+        a->fetches = next;
+    }
+    account_fini(&a->account);
+    arena_fini(&a->ar);
+    error_fini(&a->error);
+    buf_fini(&a->manifest);
+    stage_entry_unref(a->entry);
+    xfree(a->splits);
+    xfree(a->split_items);
+    xfree(a->write_dir);
+    xfree(a);
+}
+
+/* ---- the queue ---- */
+
+static void push_locked(struct executor *ex, struct attempt *a)
+{
+    a->state = RUN_QUEUED;
+    a->next_queued = NULL;
+    *ex->queue_tail = a;
+    ex->queue_tail = &a->next_queued;
+    if (ex->idle_slots > 0)
+        pthread_cond_signal(&ex->wake_slots);
+}
+
+void slot_enqueue(struct executor *ex, struct attempt *a)
+{
+    pthread_mutex_lock(&ex->lock);
+    push_locked(ex, a);
+    pthread_mutex_unlock(&ex->lock);
+}
+
+void slot_wake(struct attempt *a)
+{
+    struct executor *ex = a->ex;
+    pthread_mutex_lock(&ex->lock);
+    if (a->state == RUN_PARKED)
+        push_locked(ex, a);
+    else
+        a->woken = true;
+    pthread_mutex_unlock(&ex->lock);
+}
+
+/* ---- what tasks see ---- */
+
+static struct attempt *attempt_of(struct task_env *env)
+{
+    return (struct attempt *)((char *)env - offsetof(struct attempt, env));
+}
+
+static enum op_status env_input_next(struct task_env *env, uint32_t exchange, uint32_t partition, struct input_cursor *cursor,
+                                     struct sealed **ret, uint32_t *ret_map, struct error *err)
+{
+    return fetch_next(attempt_of(env), exchange, partition, cursor, ret, ret_map, err);
+}
+
+/* What leaves a task belongs to the executor from here on. */
+static int recharge(struct executor *ex, struct sealed *s, struct error *err)
+{
+    if (s->account == &ex->account)
+        return 0;
+    account_release(s->account, s->bytes);
+    s->account = NULL;
+    TRY(account_reserve(&ex->account, s->bytes, err));
+    s->account = &ex->account;
+    return 0;
+}
+
+static enum op_status env_output_add(struct task_env *env, uint32_t partition, struct sealed *take, struct error *err)
+{
+    struct attempt *a = attempt_of(env);
+    if (recharge(a->ex, take, err) != 0) {
+        sealed_unref(take);
+        return OP_ERROR;
+    }
+    if (!a->entry->is_result) {
+        output_add(a->output, partition, take);
+        return OP_MORE;
+    }
+    struct note *n = xcalloc(1, sizeof *n);
+    n->kind = NOTE_RESULT;
+    n->attempt = a;
+    n->rows = take->rows;
+    n->seq = a->result_seq++;
+    frame_encode(take, FRAME_RAW, &n->bytes);
+    sealed_unref(take);
+    int64_t held = __atomic_add_fetch(&a->unacked, (int64_t)n->bytes.bytes, __ATOMIC_RELAXED);
+    executor_note(a->ex, n);
+    return held > RESULT_WINDOW ? OP_BLOCKED : OP_MORE;
+}
+
+static void env_wake(struct task_env *env)
+{
+    slot_wake(attempt_of(env));
+}
+
+static const struct task_env_ops env_ops = {env_input_next, env_output_add, env_wake};
+
+/* ---- running ---- */
+
+static int compile(struct attempt *a)
+{
+    struct stage_entry *e = a->entry;
+    int rc = 0;
+    if (__atomic_load_n(&e->code, __ATOMIC_ACQUIRE))
+        return 0;
+    pthread_mutex_lock(&e->compile);
+    if (e->error.code != ERR_OK) {
+        error_copy(&a->error, &e->error);
+        rc = (int)e->error.code;
+    } else if (!e->code) {
+        struct stage_code *code = NULL;
+        rc = stage_compile(e->plan, &a->ex->account, &code, &a->error);
+        if (rc == 0)
+            __atomic_store_n(&e->code, code, __ATOMIC_RELEASE);
+        else
+            error_copy(&e->error, &a->error);
+    }
+    pthread_mutex_unlock(&e->compile);
+    return rc;
+}
+
+static enum op_status run(struct attempt *a)
+{
+    struct executor *ex = a->ex;
+    if (__atomic_load_n(&a->cancel, __ATOMIC_RELAXED)) {
+        error_set(&a->error, ERR_CANCELLED, "reason", "", NULL);
+        return OP_ERROR;
+    }
+    if (!a->task) {
+        if (compile(a) != 0)
+            return OP_ERROR;
+        account_init(&a->account, "task", NULL, INT64_MAX);
+        a->account.parent = &ex->account; /* counted there; not listed: slots come and go on many threads */
+        a->account.limit = (int64_t)(ex->config.memory / ex->config.slots);
+        a->env = (struct task_env){&env_ops, &a->account, &a->cancel};
+        if (!a->entry->is_result)
+            a->output = output_new(a->job_id, a->entry->stage, a->partition, a->id, a->entry->output_partitions);
+        struct task_spec spec = {.partition = a->partition, .attempt_id = a->id, .split_count = a->split_count,
+                                 .splits = a->split_items, .param_count = a->param_count, .params = a->params,
+                                 .write_attempt_dir = a->write_dir};
+        if (task_new(a->entry->code, &spec, &a->env, &a->task, &a->error) != 0)
+            return OP_ERROR;
+    }
+    return task_run(a->task, 100000, &a->error);
+}
+
+static void finish(struct attempt *a, bool ok)
+{
+    struct note *n = xcalloc(1, sizeof *n);
+    n->kind = ok ? NOTE_DONE : NOTE_FAILED;
+    n->attempt = a;
+    if (ok) {
+        task_metrics(a->task, &a->metrics);
+        a->metrics.nodes = NULL;
+        const struct buf *m = task_manifest(a->task);
+        buf_add(&a->manifest, m->data, m->bytes);
+        task_free(a->task);
+        a->task = NULL;
+        if (a->output) {
+            store_publish(a->ex->store, a->output);
+            a->output = NULL;
+        }
+    } else {
+        task_free(a->task);
+        a->task = NULL;
+    }
+    executor_note(a->ex, n);
+}
+
+static void *slot_main(void *arg)
+{
+    struct executor *ex = arg;
+    for (;;) {
+        pthread_mutex_lock(&ex->lock);
+        ex->idle_slots++;
+        while (!ex->queue_head && !ex->quit)
+            pthread_cond_wait(&ex->wake_slots, &ex->lock);
+        ex->idle_slots--;
+        struct attempt *a = ex->queue_head;
+        if (ex->quit) {
+            pthread_mutex_unlock(&ex->lock);
+            return NULL;
+        }
+        ex->queue_head = a->next_queued;
+        if (!ex->queue_head)
+            ex->queue_tail = &ex->queue_head;
+        a->state = RUN_RUNNING;
+        a->woken = false;
+        pthread_mutex_unlock(&ex->lock);
+        int64_t t0 = clock_mono_us();
+        enum op_status st = run(a);
+        a->run_us += clock_mono_us() - t0;
+        if (st == OP_DONE || st == OP_ERROR) {
+            finish(a, st == OP_DONE);
+            continue;
+        }
+        pthread_mutex_lock(&ex->lock);
+        if (st == OP_YIELD || a->woken || __atomic_load_n(&a->cancel, __ATOMIC_RELAXED))
+            push_locked(ex, a);
+        else
+            a->state = RUN_PARKED;
+        pthread_mutex_unlock(&ex->lock);
+    }
+}
+
+void slots_start(struct executor *ex)
+{
+    ex->queue_tail = &ex->queue_head;
+    ex->serve_tail = &ex->serve_head;
+    ex->threads = xcalloc(ex->config.slots, sizeof *ex->threads);
+    for (uint32_t i = 0; i < ex->config.slots; i++) {
+        int rc = pthread_create(&ex->threads[i], NULL, slot_main, ex);
+        ASSERT(rc == 0);
+    }
+    int rc = pthread_create(&ex->serve_thread, NULL, serve_thread_main, ex);
+    ASSERT(rc == 0);
+}
+
+void slots_stop(struct executor *ex)
+{
+    pthread_mutex_lock(&ex->lock);
+    ex->quit = true;
+    pthread_cond_broadcast(&ex->wake_slots);
+    pthread_cond_broadcast(&ex->wake_server);
+    pthread_mutex_unlock(&ex->lock);
+    for (uint32_t i = 0; i < ex->config.slots; i++)
+        pthread_join(ex->threads[i], NULL);
+    pthread_join(ex->serve_thread, NULL);
+    xfree(ex->threads);
+}
