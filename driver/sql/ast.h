@@ -112,8 +112,7 @@ enum ast_null_treatment { AST_NULLS_UNSAID, AST_NULLS_IGNORE, AST_NULLS_RESPECT 
  *   "like" "ilike" (value, pattern[, escape: a string literal])   "rlike" (value, pattern)
  *   "collate" (value, string literal)
  * Written out by the parser: NOT IN/BETWEEN/LIKE = not(..); IS [NOT] TRUE = [not] a <=> true; IS UNKNOWN = isnull;
- * IS DISTINCT FROM = not(a <=> b); LIKE ANY/SOME/ALL = or/and of likes; a == b is "="; a <> b is "!=" ; ! is "not";
- * a MOD b is "%".
+ * IS DISTINCT FROM = not(a <=> b); LIKE ANY/SOME/ALL = or/and of likes; a == b is "="; a <> b is "!=" ; ! is "not".
  */
 struct ast_window;
 

@@ -275,7 +275,8 @@ void executor_note(struct executor *ex, struct note *take)
 
 /* Completions of one turn of the loop go out in one frame. */
 struct done_batch {
-    uint32_t count, cap[9];
+    uint32_t count, cap[10];
+    uint32_t *runs;
     uint64_t *id, *rows_out, *bytes_out, *rows_in, *bytes_in, *shuffle_in, *run_us, *peak;
     ProtobufCBinaryData *manifests;
     struct attempt **attempts;
@@ -294,6 +295,7 @@ static void add_done(struct done_batch *d, struct attempt *a)
     ARRAY_GROW(d->run_us, d->count, d->cap[6]);
     ARRAY_GROW(d->peak, d->count, d->cap[7]);
     ARRAY_GROW(d->manifests, d->count, d->cap[8]);
+    ARRAY_GROW(d->runs, d->count, d->cap[9]);
     ARRAY_GROW(d->attempts, d->count, d->attempts_cap);
     uint32_t i = d->count++;
     d->id[i] = a->id;
@@ -306,6 +308,7 @@ static void add_done(struct done_batch *d, struct attempt *a)
     d->peak[i] = (uint64_t)(a->metrics.peak_memory > 0 ? a->metrics.peak_memory : 0);
     d->manifests[i] = (ProtobufCBinaryData){a->manifest.bytes, (uint8_t *)a->manifest.data};
     d->any_manifest |= a->manifest.bytes > 0;
+    d->runs[i] = a->result_seq;
     d->attempts[i] = a;
 }
 
@@ -313,7 +316,7 @@ static void send_done(struct executor *ex, struct done_batch *d)
 {
     Drover__Completions m = DROVER__COMPLETIONS__INIT;
     m.n_attempt_id = m.n_rows_out = m.n_bytes_out = m.n_rows_in = m.n_bytes_in = m.n_shuffle_bytes_in = m.n_run_us =
-        m.n_peak_memory = d->count;
+        m.n_peak_memory = m.n_result_runs = d->count;
     m.attempt_id = d->id;
     m.rows_out = d->rows_out;
     m.bytes_out = d->bytes_out;
@@ -322,6 +325,7 @@ static void send_done(struct executor *ex, struct done_batch *d)
     m.shuffle_bytes_in = d->shuffle_in;
     m.run_us = d->run_us;
     m.peak_memory = d->peak;
+    m.result_runs = d->runs;
     if (d->any_manifest) {
         m.n_manifest = d->count;
         m.manifest = d->manifests;
@@ -344,6 +348,7 @@ static void done_fini(struct done_batch *d)
     xfree(d->shuffle_in);
     xfree(d->run_us);
     xfree(d->peak);
+    xfree(d->runs);
     xfree(d->manifests);
     xfree(d->attempts);
 }
@@ -357,8 +362,8 @@ static void on_result(struct executor *ex, struct note *n)
     m.partition = a->partition;
     m.seq = n->seq;
     m.rows = n->rows;
-    if (ex->data)
-        conn_send(ex->data, MSG_RESULT_ROWS, 0, &m.base, &n->bytes);
+    if (ex->driver)
+        conn_send(ex->driver, MSG_RESULT_ROWS, 0, &m.base, &n->bytes);
     buf_fini(&n->bytes);
 }
 

@@ -1,0 +1,18 @@
+/*
+ * The driver daemon: sessions, operations, the scheduler bound to sockets and timers. One loop thread owns all
+ * state; planning workers turn statements into stages over a snapshot; commits run on them too.
+ */
+#pragma once
+
+#include "common/error/error.h"
+
+struct driver_config {
+    const char *listen;       /* HOST:PORT or unix:PATH */
+    const char *web;          /* HOST:PORT or NULL: no page */
+    const char *secret_file;  /* or NULL */
+    bool announce;            /* prints "ready driver=HOST:PORT web=HOST:PORT" */
+    bool embedded;            /* ends when its last client is gone */
+};
+
+/* Runs until SIGTERM or SIGINT, embedded until the client goes. Returns an exit code. */
+int driver_main(const struct driver_config *config);

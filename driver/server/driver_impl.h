@@ -1,0 +1,158 @@
+/* Shared inside the driver's server. All of it belongs to the loop thread unless said. */
+#pragma once
+
+#include <pthread.h>
+
+#include "common/rpc/conn.h"
+#include "driver/analyze/analyze.h"
+#include "driver/physical/physical.h"
+#include "driver/sched/sched.h"
+#include "driver/server/driver.h"
+
+enum {
+    HEARTBEAT_MS = 1000,
+    EXECUTOR_DEAD_MS = 30000,
+    DETACHED_KEEP_MS = 60000,   /* an operation without a client waits so long for it to come back */
+    PLANNERS = 2,
+};
+
+/* Work for the planning threads; embedded in what it is about. */
+struct work {
+    void (*run)(struct work *w);  /* worker */
+    void (*done)(struct work *w); /* loop */
+    struct work *next;
+    bool busy;                    /* loop: submitted and not done */
+};
+
+struct exec {
+    uint32_t index;
+    uint64_t id, incarnation;
+    struct conn *conn;           /* NULL once it is gone */
+    char *host, *address;
+    uint32_t slots;
+    uint64_t memory, pid, rss, memory_used, output_bytes;
+    uint32_t running;
+    int64_t last_heartbeat_us;
+    bool live;
+};
+
+struct session {
+    char *id;
+    struct snapshot *snapshot;
+    uint64_t number;             /* of the application that the page shows */
+    int64_t started_us;
+    uint32_t open_ops;
+    struct session *next;
+};
+
+enum op_state { OP_PLANNING, OP_RUNNING, OP_COMMITTING, OP_ENDED };
+
+/* A result frame until the client has acknowledged it. */
+struct result_frame {
+    uint64_t seq;
+    enum msg_type type;
+    struct buf message;          /* packed protobuf */
+    struct buf bulk;
+    uint64_t attempt_id;         /* to give its executor credit */
+    struct result_frame *next;
+};
+
+struct result_part {
+    struct run_item {
+        struct buf frame;
+        uint32_t rows, seq;
+        uint64_t attempt_id;
+        struct run_item *next;
+    } *items, **tail;            /* waiting for their turn, by seq of one attempt */
+    uint64_t attempt_id;         /* whose items they are */
+    uint32_t next_seq;           /* runs already passed on: another attempt's first ones are the same */
+    int64_t expected;            /* runs in all, -1: not known yet */
+};
+
+/* What executors were told of a stage. */
+struct stage_sent {
+    uint32_t exec_count;
+    bool *plan;                  /* by executor index */
+    uint32_t *version;           /* of this stage's outputs */
+};
+
+struct operation {
+    struct work work;
+    struct driver *dr;
+    char *id, *sql;
+    struct session *session;
+    struct conn *client;         /* NULL: detached */
+    enum op_state state;
+    int64_t started_us, ended_us, detached_us;
+    bool cancel;                 /* atomic: planning looks at it */
+    struct snapshot *snapshot;   /* a reference for planning */
+    struct cluster_shape shape;
+    struct arena ar;             /* plans; freed at the end */
+    struct query_ctx cx;
+    struct analyzed analyzed;
+    struct stage_dag *dag;
+    struct buf explain;
+    struct error error;          /* of planning, then of the operation */
+    uint64_t job_id;             /* 0: none */
+    struct stage_sent *sent;     /* dag->stage_count */
+    struct result_part *parts;
+    uint32_t part_count, head;
+    bool job_ended;
+    uint64_t seq, rows;
+    struct result_frame *unacked, **unacked_tail;
+    struct buf warnings;
+    struct operation *next;
+    /* commit */
+    struct work commit;
+    struct error commit_error;
+    const void **manifests;
+    uint32_t *manifest_bytes;
+};
+
+struct driver {
+    struct driver_config config;
+    uv_loop_t loop;
+    struct rpc rpc;
+    struct listener *listener;
+    uv_timer_t tick, sched_timer;
+    uv_signal_t sigterm, sigint;
+    uv_async_t async;
+    struct sched *sched;
+    struct exec **execs;
+    uint32_t exec_count, exec_cap;
+    struct session *sessions;
+    struct operation *ops;
+    uint64_t next_executor, next_job, next_session, seed;
+    uint32_t clients;
+    bool had_client, stopping;
+    char *web_address;
+    struct web *web;
+    /* planning */
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    struct work *todo, **todo_tail, *finished, **finished_tail;
+    pthread_t threads[PLANNERS];
+    bool quit;
+};
+
+/* driver.c */
+void driver_submit_work(struct driver *dr, struct work *w);
+void driver_event(struct driver *dr, const struct sched_event *ev); /* and carries out what follows */
+struct operation *driver_find_job(struct driver *dr, uint64_t job_id);
+/* operation.c */
+void operation_execute(struct driver *dr, struct conn *client, struct session *s, const char *id, const char *sql);
+void operation_attach(struct operation *op, struct conn *client, uint64_t last_seq);
+void operation_ack(struct operation *op, uint64_t seq);
+void operation_cancel(struct operation *op, const char *reason);
+void operation_detach(struct driver *dr, struct conn *client);
+void operation_result(struct operation *op, uint32_t partition, uint64_t attempt_id, uint32_t seq, uint32_t rows, const char *frame, size_t bytes);
+void operation_part_done(struct operation *op, uint32_t partition, uint64_t attempt_id, uint32_t runs);
+void operation_job_ended(struct operation *op, struct error *err);
+void operation_commit(struct operation *op, uint32_t stage);
+void operation_free(struct operation *op);
+void operation_progress(struct operation *op);
+void operations_sweep(struct driver *dr);
+/* launch.c */
+void launch_send(struct driver *dr, const struct sched_action *a);
+/* status.c: JSON of the REST shapes; returns an HTTP status */
+unsigned status_json(struct driver *dr, const char *path, struct buf *out);

@@ -1,0 +1,668 @@
+/*
+ * Operations: one statement from its text to its acknowledged results.
+ *
+ *   PLANNING ──► RUNNING ──► COMMITTING ──► ENDED
+ *       └───────────┴────────────┴────────────┘ (failed, cancelled, or answered by the driver itself)
+ *
+ * Results are numbered frames; each is kept until the client acknowledged it, so a client that comes back
+ * (ATTACH) gets what it has not seen. Rows of a partition are passed on in partition order; a second attempt of a
+ * partition repeats the same runs, so those already passed on are dropped by their number.
+ */
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "common/col/builder.h"
+#include "common/fs/list.h"
+#include "common/log/log.h"
+#include "driver/optimize/optimize.h"
+#include "driver/server/driver_impl.h"
+#include "driver/sql/parser.h"
+#include "proto/client.pb-c.h"
+#include "proto/cluster.pb-c.h"
+
+/* ---- frames to the client ---- */
+
+static void send_frame(struct operation *op, struct result_frame *f)
+{
+    if (!op->client)
+        return;
+    struct buf copy = BUF_INIT;
+    buf_add(&copy, f->bulk.data, f->bulk.bytes);
+    const ProtobufCMessageDescriptor *d = f->type == MSG_RESULT_SCHEMA  ? &drover__result_schema__descriptor
+                                          : f->type == MSG_RESULT_BATCH ? &drover__result_batch__descriptor
+                                                                        : &drover__result_end__descriptor;
+    ProtobufCMessage *m = protobuf_c_message_unpack(d, NULL, f->message.bytes, (const uint8_t *)f->message.data);
+    ASSERT(m);
+    conn_send(op->client, f->type, 0, m, &copy);
+    protobuf_c_message_free_unpacked(m, NULL);
+}
+
+static void push_frame(struct operation *op, enum msg_type type, const ProtobufCMessage *m, struct buf *bulk_take, uint64_t attempt_id)
+{
+    struct result_frame *f = xcalloc(1, sizeof *f);
+    f->seq = op->seq;
+    f->type = type;
+    f->attempt_id = attempt_id;
+    buf_reserve(&f->message, protobuf_c_message_get_packed_size(m));
+    f->message.bytes = protobuf_c_message_pack(m, (uint8_t *)f->message.data);
+    if (bulk_take) {
+        f->bulk = *bulk_take;
+        *bulk_take = BUF_INIT;
+    }
+    *op->unacked_tail = f;
+    op->unacked_tail = &f->next;
+    send_frame(op, f);
+}
+
+static void push_schema(struct operation *op, const struct schema *sch)
+{
+    Drover__ResultSchema m = DROVER__RESULT_SCHEMA__INIT;
+    m.operation_id = op->id;
+    m.seq = ++op->seq;
+    m.schema = (char *)(uintptr_t)schema_as_struct(sch)->text;
+    push_frame(op, MSG_RESULT_SCHEMA, &m.base, NULL, 0);
+}
+
+static void push_batch(struct operation *op, uint32_t rows, struct buf *frame_take, uint64_t attempt_id)
+{
+    Drover__ResultBatch m = DROVER__RESULT_BATCH__INIT;
+    m.operation_id = op->id;
+    m.seq = ++op->seq;
+    m.rows = rows;
+    op->rows += rows;
+    push_frame(op, MSG_RESULT_BATCH, &m.base, frame_take, attempt_id);
+}
+
+static void end(struct operation *op, struct error *err)
+{
+    if (op->state == OP_ENDED) {
+        error_fini(err);
+        return;
+    }
+    Drover__ResultEnd m = DROVER__RESULT_END__INIT;
+    struct buf bytes = BUF_INIT;
+    op->state = OP_ENDED;
+    op->ended_us = clock_mono_us();
+    if (err->code) {
+        error_encode(err, &bytes);
+        m.has_error = true;
+        m.error = (ProtobufCBinaryData){bytes.bytes, (uint8_t *)bytes.data};
+    }
+    char *warning = op->warnings.data;
+    if (op->warnings.bytes) {
+        m.n_warnings = 1;
+        m.warnings = &warning;
+    }
+    m.operation_id = op->id;
+    m.seq = ++op->seq;
+    m.has_run_us = true;
+    m.run_us = (uint64_t)(op->ended_us - op->started_us);
+    m.has_job_id = op->job_id != 0;
+    m.job_id = op->job_id;
+    push_frame(op, MSG_RESULT_END, &m.base, NULL, 0);
+    buf_fini(&bytes);
+    error_fini(&op->error);
+    error_move(&op->error, err);
+}
+
+/* ---- planning: on a worker ---- */
+
+static struct file_stats *no_stats(const struct table_ref *t, void *ctx)
+{
+    (void)t;
+    (void)ctx;
+    return NULL;
+}
+
+static int plan(struct operation *op)
+{
+    struct error *err = &op->error;
+    struct arena *ar = &op->ar;
+    struct ast_statement *st;
+    const struct settings *set = &op->snapshot->settings;
+    TRY(snapshot_context(op->snapshot, ar, clock_wall_us(), op->job_id * 0x9e3779b97f4a7c15ull, &op->cx, err));
+    TRY(sql_parse(ar, op->sql, &st, err));
+    TRY(analyze_statement(ar, op->snapshot, &op->cx, st, op->sql, &op->analyzed, err));
+    if (op->analyzed.kind == ANALYZED_ROWS)
+        return 0;
+    struct optimize_env oe = {.cancel = &op->cancel, .no_join_reorder = !settings_bool(set, "drover.join.reorder")};
+    if (settings_is_set(set, "drover.test.no_stats"))
+        oe.table_stats = no_stats;
+    const struct logical *best;
+    TRY(optimize(ar, &op->cx, op->analyzed.plan, &oe, &best, err));
+    struct physical_env pe = {.shape = op->shape, .estimates = oe.ret_estimates, .job_id = op->job_id, .sql = op->sql,
+                              .max_partition_bytes = (uint64_t)settings_i64(set, "spark.sql.files.maxPartitionBytes"),
+                              .broadcast_bytes = (uint64_t)settings_i64(set, "drover.broadcast.max"),
+                              .batch_rows = (uint32_t)settings_i64(set, "drover.batch.rows"),
+                              .no_single_task = !settings_bool(set, "drover.plan.single")};
+    if (settings_is_set(set, "spark.sql.shuffle.partitions"))
+        pe.shuffle_partitions = (uint32_t)settings_i64(set, "spark.sql.shuffle.partitions");
+    TRY(physical_plan(ar, &op->cx, best, &pe, &op->dag, err));
+    if (op->analyzed.kind == ANALYZED_EXPLAIN) {
+        if (op->analyzed.explain != AST_EXPLAIN_SIMPLE) {
+            buf_adds(&op->explain, "== Analyzed Logical Plan ==\n");
+            logical_print(op->analyzed.plan, 0, &op->explain);
+            buf_adds(&op->explain, "\n== Optimized Logical Plan ==\n");
+            logical_print(best, 0, &op->explain);
+            buf_addc(&op->explain, '\n');
+        }
+        buf_adds(&op->explain, "== Physical Plan ==\n");
+        stage_dag_print(op->dag, &op->explain);
+    }
+    return 0;
+}
+
+static void plan_run(struct work *w)
+{
+    struct operation *op = (struct operation *)((char *)w - offsetof(struct operation, work));
+    plan(op);
+}
+
+/* ---- what follows planning: on the loop ---- */
+
+static void apply_effect(struct operation *op)
+{
+    struct effect *e = &op->analyzed.effect;
+    struct snapshot *next;
+    if (e->kind == EFFECT_NONE)
+        return;
+    next = snapshot_copy(op->session->snapshot);
+    if (e->kind == EFFECT_SET) {
+        char *warning;
+        struct error err = ERROR_INIT;
+        if (settings_set(&next->settings, e->name, e->value, &warning, &err) != 0)
+            error_fini(&err); /* it was checked while planning */
+        else if (warning)
+            buf_adds(&op->warnings, warning);
+        xfree(warning);
+    } else if (e->kind == EFFECT_UNSET && e->name) {
+        settings_unset(&next->settings, e->name);
+    } else if (e->kind == EFFECT_UNSET) {
+        settings_fini(&next->settings);
+        settings_init(&next->settings);
+    } else if (e->kind == EFFECT_RELATION) {
+        snapshot_put(next, e->relation);
+        e->relation = NULL;
+    } else {
+        snapshot_drop(next, e->name);
+    }
+    e->kind = EFFECT_NONE;
+    snapshot_unref(op->session->snapshot);
+    op->session->snapshot = next;
+}
+
+static void answer_rows(struct operation *op, const struct schema *sch, struct sealed *rows)
+{
+    struct error none = ERROR_INIT;
+    push_schema(op, sch);
+    if (rows) {
+        struct buf frame = BUF_INIT;
+        uint32_t n = rows->rows;
+        frame_encode(rows, FRAME_RAW, &frame);
+        sealed_unref(rows);
+        push_batch(op, n, &frame, 0);
+    }
+    end(op, &none);
+}
+
+static void answer_explain(struct operation *op)
+{
+    struct field f = {"plan", type_of(TYPE_STRING), false};
+    struct schema sch = {1, &f};
+    struct builder bd;
+    struct error err = ERROR_INIT;
+    builder_init(&bd, 1, &f.type, NULL);
+    builder_put_str(&bd, 0, op->explain.data, (uint32_t)op->explain.bytes);
+    int rc = builder_end_row(&bd, &err);
+    ASSERT(rc == 0);
+    answer_rows(op, &sch, builder_seal(&bd));
+    builder_fini(&bd);
+}
+
+/* Refuses a write where Spark would, and clears the way for one that overwrites. */
+static int prepare_write(struct operation *op, struct error *err)
+{
+    const struct logical *w = op->dag->write;
+    struct file_list files = {0};
+    if (strcmp(w->write_mode, "error") == 0 && fs_exists(w->write_path)) {
+        TRY(fs_list(&op->ar, w->write_path, &files, err));
+        if (files.count)
+            return error_set(err, ERR_PATH_EXISTS, "outputPath", w->write_path, NULL);
+    }
+    char *dir = xasprintf("%s/_temporary/%llu", w->write_path, (unsigned long long)op->job_id);
+    int rc = fs_make_folder(dir, err);
+    xfree(dir);
+    return rc;
+}
+
+static void submit_job(struct operation *op)
+{
+    struct stage_dag *dag = op->dag;
+    struct driver *dr = op->dr;
+    struct job_spec spec = {.job_id = op->job_id, .stage_count = dag->stage_count};
+    struct stage_spec *stages = ARENA_ARRAY(&op->ar, struct stage_spec, dag->stage_count);
+    for (uint32_t i = 0; i < dag->stage_count; i++) {
+        struct dag_stage *ds = &dag->stages[i];
+        uint32_t *parents = ARENA_ARRAY(&op->ar, uint32_t, ds->parent_count);
+        for (uint32_t p = 0; p < ds->parent_count; p++)
+            parents[p] = ds->parents[p].stage;
+        stages[i] = (struct stage_spec){.task_count = ds->plan.partition_count, .parent_count = ds->parent_count, .parents = parents,
+                                        .determinism = (enum sched_determinism)ds->determinism, .writes = ds->writes, .result = ds->result};
+    }
+    spec.stages = stages;
+    op->sent = xcalloc(dag->stage_count, sizeof *op->sent);
+    op->part_count = dag->stages[dag->stage_count - 1].plan.partition_count;
+    op->parts = xcalloc(op->part_count, sizeof *op->parts);
+    for (uint32_t i = 0; i < op->part_count; i++) {
+        op->parts[i].tail = &op->parts[i].items;
+        op->parts[i].expected = -1;
+    }
+    op->state = OP_RUNNING;
+    driver_event(dr, &(struct sched_event){.kind = SCHED_JOB_SUBMIT, .job_id = op->job_id, .spec = &spec});
+}
+
+static void plan_done(struct work *w)
+{
+    struct operation *op = (struct operation *)((char *)w - offsetof(struct operation, work));
+    struct error err = ERROR_INIT;
+    if (op->state == OP_ENDED) { /* cancelled meanwhile */
+        error_fini(&op->error);
+        sealed_unref(op->analyzed.rows);
+        op->analyzed.rows = NULL;
+        return;
+    }
+    if (op->error.code) {
+        error_move(&err, &op->error);
+        end(op, &err);
+        return;
+    }
+    switch (op->analyzed.kind) {
+    case ANALYZED_ROWS:
+        apply_effect(op);
+        answer_rows(op, &op->analyzed.schema, op->analyzed.rows);
+        op->analyzed.rows = NULL;
+        return;
+    case ANALYZED_EXPLAIN: answer_explain(op); return;
+    case ANALYZED_WRITE:
+        if (prepare_write(op, &err) != 0) {
+            end(op, &err);
+            return;
+        }
+        push_schema(op, &(struct schema){0});
+        submit_job(op);
+        return;
+    case ANALYZED_QUERY:
+        push_schema(op, &op->dag->result);
+        submit_job(op);
+        return;
+    }
+}
+
+void operation_execute(struct driver *dr, struct conn *client, struct session *s, const char *id, const char *sql)
+{
+    struct operation *op = xcalloc(1, sizeof *op);
+    op->dr = dr;
+    op->id = xstrdup(id);
+    op->sql = xstrdup(sql);
+    op->session = s;
+    s->open_ops++;
+    op->client = client;
+    op->state = OP_PLANNING;
+    op->started_us = clock_mono_us();
+    op->snapshot = snapshot_ref(s->snapshot);
+    op->job_id = dr->next_job++;
+    op->unacked_tail = &op->unacked;
+    arena_init(&op->ar);
+    for (uint32_t i = 0; i < dr->exec_count; i++) {
+        struct exec *x = dr->execs[i];
+        if (!x->live)
+            continue;
+        op->shape.executors++;
+        op->shape.slots += x->slots;
+        uint64_t grant = x->memory / x->slots;
+        if (!op->shape.task_memory || grant < op->shape.task_memory)
+            op->shape.task_memory = grant;
+    }
+    if (op->shape.executors == 0)
+        op->shape = (struct cluster_shape){1, 1, 1ull << 30};
+    op->work = (struct work){.run = plan_run, .done = plan_done};
+    op->next = dr->ops;
+    dr->ops = op;
+    driver_submit_work(dr, &op->work);
+}
+
+/* ---- results ---- */
+
+static void credit(struct operation *op, uint64_t attempt_id, size_t bytes)
+{
+    /* The attempt may be gone; its executor then ignores this. All executors hold few attempts: tell who has it. */
+    uint64_t job;
+    uint32_t stage, partition;
+    for (uint32_t i = 0; i < op->dr->exec_count; i++) {
+        struct exec *x = op->dr->execs[i];
+        if (!x->conn || !sched_attempt(op->dr->sched, attempt_id, x->id, &job, &stage, &partition))
+            continue;
+        Drover__ResultCredit m = DROVER__RESULT_CREDIT__INIT;
+        m.attempt_id = attempt_id;
+        m.bytes = bytes;
+        conn_send(x->conn, MSG_RESULT_CREDIT, 0, &m.base, NULL);
+    }
+}
+
+static void drop_items(struct result_part *p)
+{
+    while (p->items) {
+        struct run_item *next = p->items->next;
+        buf_fini(&p->items->frame);
+        xfree(p->items);
+        p->items = next;
+    }
+    p->tail = &p->items;
+}
+
+static void try_finish(struct operation *op)
+{
+    if (!op->job_ended || op->state != OP_RUNNING || op->head < op->part_count)
+        return;
+    struct error none = ERROR_INIT;
+    end(op, &none);
+}
+
+/* Passes on what the head of the partitions has, and moves the head. */
+static void pump(struct operation *op)
+{
+    while (op->head < op->part_count && op->state == OP_RUNNING) {
+        struct result_part *p = &op->parts[op->head];
+        while (p->items) {
+            struct run_item *it = p->items;
+            p->items = it->next;
+            if (!p->items)
+                p->tail = &p->items;
+            if (it->seq == p->next_seq) {
+                p->next_seq++;
+                push_batch(op, it->rows, &it->frame, it->attempt_id);
+            } else {
+                credit(op, it->attempt_id, it->frame.bytes); /* of an earlier attempt, passed on already */
+            }
+            buf_fini(&it->frame);
+            xfree(it);
+        }
+        if (p->expected < 0 || p->next_seq < p->expected)
+            break;
+        op->head++;
+    }
+    try_finish(op);
+}
+
+void operation_result(struct operation *op, uint32_t partition, uint64_t attempt_id, uint32_t seq, uint32_t rows, const char *frame, size_t bytes)
+{
+    if (op->state != OP_RUNNING || partition >= op->part_count)
+        return;
+    struct result_part *p = &op->parts[partition];
+    if (p->expected >= 0)
+        return;
+    if (p->attempt_id != attempt_id) { /* a new attempt begins again */
+        drop_items(p);
+        p->attempt_id = attempt_id;
+    }
+    struct run_item *it = xcalloc(1, sizeof *it);
+    it->rows = rows;
+    it->seq = seq;
+    it->attempt_id = attempt_id;
+    buf_add(&it->frame, frame, bytes);
+    *p->tail = it;
+    p->tail = &it->next;
+    if (partition == op->head)
+        pump(op);
+}
+
+void operation_part_done(struct operation *op, uint32_t partition, uint64_t attempt_id, uint32_t runs)
+{
+    if (!op->parts || partition >= op->part_count || op->parts[partition].expected >= 0)
+        return;
+    struct result_part *p = &op->parts[partition];
+    if (runs > 0 && p->attempt_id != attempt_id)
+        return;
+    p->expected = runs;
+    pump(op);
+}
+
+void operation_job_ended(struct operation *op, struct error *err)
+{
+    op->job_ended = true;
+    if (err->code) {
+        end(op, err);
+        return;
+    }
+    if (op->dag->write) {
+        struct error none = ERROR_INIT;
+        apply_effect(op);
+        end(op, &none);
+        return;
+    }
+    pump(op);
+}
+
+void operation_ack(struct operation *op, uint64_t seq)
+{
+    while (op->unacked && op->unacked->seq <= seq) {
+        struct result_frame *f = op->unacked;
+        op->unacked = f->next;
+        if (f->attempt_id)
+            credit(op, f->attempt_id, f->bulk.bytes);
+        buf_fini(&f->message);
+        buf_fini(&f->bulk);
+        xfree(f);
+    }
+    if (!op->unacked)
+        op->unacked_tail = &op->unacked;
+}
+
+void operation_attach(struct operation *op, struct conn *client, uint64_t last_seq)
+{
+    op->client = client;
+    op->detached_us = 0;
+    operation_ack(op, last_seq);
+    for (struct result_frame *f = op->unacked; f; f = f->next)
+        send_frame(op, f);
+}
+
+void operation_detach(struct driver *dr, struct conn *client)
+{
+    for (struct operation *op = dr->ops; op; op = op->next) {
+        if (op->client == client) {
+            op->client = NULL;
+            op->detached_us = clock_mono_us();
+        }
+    }
+}
+
+void operation_cancel(struct operation *op, const char *reason)
+{
+    struct error err = ERROR_INIT;
+    if (op->state == OP_ENDED)
+        return;
+    error_set(&err, ERR_CANCELLED, "reason", reason, NULL);
+    __atomic_store_n(&op->cancel, true, __ATOMIC_RELAXED);
+    if (op->state == OP_PLANNING) {
+        end(op, &err);
+        return;
+    }
+    driver_event(op->dr, &(struct sched_event){.kind = SCHED_JOB_CANCEL, .job_id = op->job_id, .error = &err});
+}
+
+/* ---- commits: on a worker ---- */
+
+struct moved {
+    const char *final, *temporary;
+};
+
+/* A manifest is (u32 bytes + NUL-ended final path relative to the target, u32 bytes + temporary path, u64 rows, u64 bytes)*. */
+static bool read_text(const char **at, const char *stop, const char **ret)
+{
+    uint32_t n;
+    if (stop - *at < 4)
+        return false;
+    memcpy(&n, *at, 4);
+    *at += 4;
+    if (n == 0 || (size_t)(stop - *at) < n || (*at)[n - 1] != 0)
+        return false;
+    *ret = *at;
+    *at += n;
+    return true;
+}
+
+static int rename_into(const char *from, const char *to, struct error *err)
+{
+    char *folder = xstrdup(to), *slash = strrchr(folder, '/');
+    *slash = 0;
+    int rc = fs_make_folder(folder, err);
+    xfree(folder);
+    if (rc == 0 && rename(from, to) != 0)
+        rc = error_setf(err, ERR_IO, "path", "%s", to);
+    return rc;
+}
+
+static int commit(struct operation *op, struct error *err)
+{
+    const struct logical *w = op->dag->write;
+    struct arena ar;
+    struct file_list old = {0};
+    arena_init(&ar);
+    int rc = 0;
+    bool overwrite = strcmp(w->write_mode, "overwrite") == 0;
+    if (overwrite)
+        rc = fs_list(&ar, w->write_path, &old, err);
+    for (uint32_t p = 0; p < op->part_count && rc == 0; p++) {
+        const char *at = op->manifests[p], *stop = at + op->manifest_bytes[p];
+        while (at < stop && rc == 0) {
+            struct moved m;
+            if (!read_text(&at, stop, &m.final) || !read_text(&at, stop, &m.temporary) || stop - at < 16) {
+                rc = error_set(err, ERR_INTERNAL, "message", "a write manifest that cannot be read", NULL);
+                break;
+            }
+            at += 16;
+            rc = rename_into(m.temporary, arena_printf(&ar, "%s/%s", w->write_path, m.final), err);
+        }
+    }
+    for (uint32_t i = 0; i < old.count && rc == 0; i++)
+        remove(old.items[i].path);
+    if (rc == 0) {
+        char *path = xasprintf("%s/_SUCCESS", w->write_path);
+        FILE *f = fopen(path, "we");
+        if (f)
+            fclose(f);
+        else
+            rc = error_set(err, ERR_IO, "path", path, "message", "cannot be made", NULL);
+        xfree(path);
+    }
+    struct error ignored = ERROR_INIT;
+    if (fs_remove(arena_printf(&ar, "%s/_temporary/%llu", w->write_path, (unsigned long long)op->job_id), &ignored) != 0)
+        error_fini(&ignored);
+    remove(arena_printf(&ar, "%s/_temporary", w->write_path)); /* stays while another job writes here */
+    arena_fini(&ar);
+    return rc;
+}
+
+static void commit_run(struct work *w)
+{
+    struct operation *op = (struct operation *)((char *)w - offsetof(struct operation, commit));
+    commit(op, &op->commit_error);
+}
+
+static void commit_done(struct work *w)
+{
+    struct operation *op = (struct operation *)((char *)w - offsetof(struct operation, commit));
+    bool failed = op->commit_error.code != ERR_OK;
+    driver_event(op->dr, &(struct sched_event){.kind = SCHED_COMMIT_DONE, .job_id = op->job_id, .error = failed ? &op->commit_error : NULL});
+}
+
+void operation_commit(struct operation *op, uint32_t stage)
+{
+    op->manifests = ARENA_ARRAY(&op->ar, const void *, op->part_count);
+    op->manifest_bytes = ARENA_ARRAY(&op->ar, uint32_t, op->part_count);
+    for (uint32_t p = 0; p < op->part_count; p++) {
+        const void *m = sched_manifest(op->dr->sched, op->job_id, stage, p, &op->manifest_bytes[p]);
+        op->manifests[p] = arena_dup(&op->ar, m, op->manifest_bytes[p]);
+    }
+    op->commit = (struct work){.run = commit_run, .done = commit_done};
+    driver_submit_work(op->dr, &op->commit);
+}
+
+/* ---- progress, sweeping ---- */
+
+void operation_progress(struct operation *op)
+{
+    if (!op->client || op->state != OP_RUNNING || !op->dag)
+        return;
+    Drover__Progress m = DROVER__PROGRESS__INIT;
+    Drover__StageProgress *items = xcalloc(op->dag->stage_count, sizeof *items);
+    Drover__StageProgress **list = xcalloc(op->dag->stage_count, sizeof *list);
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < op->dag->stage_count; i++) {
+        struct stage_view v;
+        if (!sched_stage_view(op->dr->sched, op->job_id, i, &v) || v.state != STAGE_RUNNING)
+            continue;
+        drover__stage_progress__init(&items[n]);
+        items[n].stage = i;
+        items[n].total = v.tasks;
+        items[n].done = v.done;
+        items[n].running = v.running;
+        items[n].rows = v.rows_in ? v.rows_in : v.rows_out;
+        items[n].run_us = v.run_us;
+        list[n] = &items[n];
+        n++;
+    }
+    m.operation_id = op->id;
+    m.n_stages = n;
+    m.stages = list;
+    conn_send(op->client, MSG_PROGRESS, 0, &m.base, NULL);
+    xfree(items);
+    xfree(list);
+}
+
+void operation_free(struct operation *op)
+{
+    for (uint32_t i = 0; op->parts && i < op->part_count; i++)
+        drop_items(&op->parts[i]);
+    for (uint32_t i = 0; op->sent && i < op->dag->stage_count; i++) {
+        xfree(op->sent[i].plan);
+        xfree(op->sent[i].version);
+    }
+    while (op->unacked) {
+        struct result_frame *f = op->unacked;
+        op->unacked = f->next;
+        buf_fini(&f->message);
+        buf_fini(&f->bulk);
+        xfree(f);
+    }
+    relation_unref(op->analyzed.effect.relation);
+    snapshot_unref(op->snapshot);
+    arena_fini(&op->ar);
+    buf_fini(&op->explain);
+    buf_fini(&op->warnings);
+    error_fini(&op->error);
+    xfree(op->parts);
+    xfree(op->sent);
+    xfree(op->id);
+    xfree(op->sql);
+    xfree(op);
+}
+
+void operations_sweep(struct driver *dr)
+{
+    int64_t now = clock_mono_us();
+    for (struct operation **p = &dr->ops; *p;) {
+        struct operation *op = *p;
+        bool stale = op->detached_us && now - op->detached_us > DETACHED_KEEP_MS * 1000ll;
+        if (stale && op->state != OP_ENDED)
+            operation_cancel(op, ": its client was gone for a minute");
+        if (op->state != OP_ENDED || (op->unacked && !stale) || op->work.busy || op->commit.busy) {
+            p = &op->next;
+            continue;
+        }
+        *p = op->next;
+        op->session->open_ops--;
+        operation_free(op);
+    }
+}
