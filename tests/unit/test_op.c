@@ -164,7 +164,7 @@ static char **lines_of(const struct local_result *r, uint32_t *ret)
 
 static void same_lines(char **got, uint32_t n, char **want, uint32_t m, bool ordered)
 {
-    if (!ordered) {
+    if (!ordered && n && m) {
         qsort(got, n, sizeof *got, cmp_line);
         qsort(want, m, sizeof *want, cmp_line);
     }
