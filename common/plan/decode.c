@@ -355,7 +355,7 @@ static int build_node(struct decoder *de, uint32_t at, const struct query_ctx *c
     n->list_count = m->list_count;
     n->lists = ARENA_ARRAY(de->ar, struct expr **, m->list_count);
     for (uint32_t i = 0; i < m->list_count; i++)
-        TRY(get_exprs(de, m->lists + (size_t)i * n->out.count, n->out.count, expr_max, &n->lists[i]));
+        TRY(get_exprs(de, m->n_lists ? &m->lists[(size_t)i * n->out.count] : NULL, n->out.count, expr_max, &n->lists[i]));
     if (m->agg_mode > AGG_MODE_COMPLETE || m->join_kind > JOIN_MARK || m->exchange_kind > EXCHANGE_ROUND_ROBIN)
         return bad(de, "mode of a node");
     n->agg_mode = (enum agg_mode)m->agg_mode;

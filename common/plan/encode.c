@@ -25,6 +25,7 @@ struct encoder {
     uint32_t expr_count, expr_cap;
     Pb__Node **nodes;
     uint32_t node_count, node_cap;
+    bool rows_only; /* leave out what does not change the rows */
 };
 
 #define SET(m, field, v) ((m)->has_##field = 1, (m)->field = (v))
@@ -140,7 +141,7 @@ static uint32_t put_expr(struct encoder *en, const struct expr *e)
     m->type = put_type(en, e->type);
     if (e->nullable)
         SET(m, nullable, 1);
-    if (e->span.stop) {
+    if (e->span.stop && !en->rows_only) {
         SET(m, span_start, e->span.start);
         SET(m, span_stop, e->span.stop);
     }
@@ -156,7 +157,7 @@ static uint32_t put_expr(struct encoder *en, const struct expr *e)
     }
     if (e->mode)
         SET(m, mode, e->mode);
-    if (e->name)
+    if (e->name && !en->rows_only)
         SET(m, name, put_name(en, e->name) + 1);
     uint32_t idx = en->expr_count;
     ARENA_PUSH(&en->ar, en->exprs, en->expr_count, en->expr_cap, m);
@@ -174,7 +175,7 @@ static Pb__Field **put_fields(struct encoder *en, const struct schema *sch)
         const struct field *f = &sch->fields[i];
         list[i] = &items[i];
         pb__field__init(list[i]);
-        list[i]->name = put_name(en, f->name ? f->name : "");
+        list[i]->name = put_name(en, f->name && !en->rows_only ? f->name : "");
         list[i]->type = put_type(en, f->type);
         if (f->nullable)
             SET(list[i], nullable, 1);
@@ -216,10 +217,13 @@ static Pb__Scan *put_scan(struct encoder *en, const struct scan_spec *scan)
     m->format = arena_strdup(&en->ar, scan->format);
     m->n_options = scan->options.count;
     m->options = put_options(en, &scan->options);
+    bool rows_only = en->rows_only;
+    en->rows_only = false; /* names of the table's columns are what is read */
     m->n_file_fields = scan->file_schema.count;
     m->file_fields = put_fields(en, &scan->file_schema);
     m->n_partition_fields = scan->partition_schema.count;
     m->partition_fields = put_fields(en, &scan->partition_schema);
+    en->rows_only = rows_only;
     m->n_columns = scan->column_count;
     m->columns = bytes_dup(en, scan->columns, scan->column_count * sizeof *scan->columns);
     m->n_prunes = scan->prune_count;
@@ -279,7 +283,8 @@ static uint32_t put_node(struct encoder *en, const struct pnode *n)
     m->id = n->id;
     m->n_out = n->out.count;
     m->out = put_fields(en, &n->out);
-    SET(m, rows_estimate, n->rows_estimate);
+    if (!en->rows_only)
+        SET(m, rows_estimate, n->rows_estimate);
     if (n->scan)
         m->scan = put_scan(en, n->scan);
     if (n->kind == PN_SCAN)
@@ -360,9 +365,9 @@ static uint32_t put_node(struct encoder *en, const struct pnode *n)
     return en->node_count - 1;
 }
 
-void stage_plan_encode(const struct stage_plan *plan, struct buf *out)
+static void encode(const struct stage_plan *plan, bool rows_only, struct buf *out)
 {
-    struct encoder en = {0};
+    struct encoder en = {.rows_only = rows_only};
     arena_init(&en.ar);
     strmap_init(&en.names);
     Pb__StagePlan m = PB__STAGE_PLAN__INIT;
@@ -401,4 +406,14 @@ void stage_plan_encode(const struct stage_plan *plan, struct buf *out)
     out->data[out->bytes] = 0;
     strmap_fini(&en.names);
     arena_fini(&en.ar);
+}
+
+void stage_plan_encode(const struct stage_plan *plan, struct buf *out)
+{
+    encode(plan, false, out);
+}
+
+void stage_plan_key(const struct stage_plan *plan, struct buf *out)
+{
+    encode(plan, true, out);
 }

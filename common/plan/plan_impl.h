@@ -23,5 +23,7 @@ WARN_UNUSED int nested_decode(struct arena *ar, const struct type *type, const v
  * expressions included. ERR_PROTOCOL. Run on every decoded plan and on every plan the driver makes.
  */
 WARN_UNUSED int stage_plan_check(const struct stage_plan *plan, struct error *err);
+/* The encoding without what does not change the rows - spans, names of columns - to find equal stages by. */
+void stage_plan_key(const struct stage_plan *plan, struct buf *out);
 const char *exchange_kind_name(enum exchange_kind kind);
 const char *join_kind_name(enum join_kind kind);

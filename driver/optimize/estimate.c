@@ -299,6 +299,10 @@ double estimate_ndv(struct estimates *es, const struct expr *e, double rows)
         ndv = ce && ce->ranged && a->type->id == TYPE_DATE ? (ce->max - ce->min) / 365.25 + 1 : 10;
     } else if (is_call(e, "month")) {
         ndv = 12;
+    } else if ((is_call(e, "substring") || is_call(e, "left")) && e->args[e->arg_count - 1]->kind == EXPR_LITERAL &&
+               e->args[e->arg_count - 1]->type->id == TYPE_INT) {
+        double length = (double)e->args[e->arg_count - 1]->literal.i; /* a few different letters a place */
+        ndv = fmin(estimate_ndv(es, e->args[0], rows), length < 8 ? pow(5, fmax(length, 1)) : rows);
     } else if (e->type->id == TYPE_BOOLEAN) {
         ndv = 2;
     } else {
@@ -511,6 +515,27 @@ static double join_rows(struct estimates *es, const struct logical *lp)
     return inner;
 }
 
+/* An aggregate's results lie in the range of its argument; a sum's in so many times that range as groups have rows. */
+static struct col_est aggregate_est(struct estimates *es, const struct expr *agg, double rows, double groups)
+{
+    struct col_est ce = {.known = true, .ndv = groups, .bytes = type_bytes(agg->type)};
+    const char *name = agg_name(agg->agg);
+    if (strcmp(name, "count") == 0) {
+        ce.ndv = fmax(1, sqrt(groups));
+        return ce;
+    }
+    const struct col_est *arg =
+        agg->arg_count && agg->args[0]->kind == EXPR_COLUMN ? estimate_column(es, agg->args[0]->column) : NULL;
+    bool sum = strcmp(name, "sum") == 0;
+    if (arg && arg->known && arg->ranged && (sum || strcmp(name, "avg") == 0 || strcmp(name, "min") == 0 || strcmp(name, "max") == 0)) {
+        double times = sum ? fmax(1, rows / groups) : 1;
+        ce.ranged = true;
+        ce.min = fmin(arg->min, arg->min * times);
+        ce.max = fmax(arg->max, arg->max * times);
+    }
+    return ce;
+}
+
 static double node_rows(struct estimates *es, const struct logical *lp)
 {
     switch (lp->kind) {
@@ -558,8 +583,7 @@ static double node_rows(struct estimates *es, const struct logical *lp)
             *estimate_column(es, lp->out[i].id) = ce;
         }
         for (uint32_t i = 0; i < lp->agg_count; i++)
-            *estimate_column(es, lp->out[lp->expr_count + i].id) =
-                (struct col_est){.known = true, .ndv = fmax(1, groups), .bytes = type_bytes(lp->aggs[i]->type)};
+            *estimate_column(es, lp->out[lp->expr_count + i].id) = aggregate_est(es, lp->aggs[i], rows, fmax(1, groups));
         return groups;
     }
     case LP_JOIN:

@@ -7,6 +7,7 @@
  *   several, build large                  both sides by hash of the keys
  *   RIGHT and FULL                        never a shared build: hash of the keys, or one task when there are none
  *   null-aware anti, IN's mark, no keys   broadcast always: they need the whole build
+ *   LEFT with the larger side optional    both sides by hash, flipped to RIGHT: the smaller one is built (TPC-H Q13)
  *
  * Two ways to not build what nobody probes:
  *
@@ -20,7 +21,7 @@
 
 #include <math.h>
 
-enum { REDUCE_ROWS_MIN = 300000, REDUCE_FACTOR = 5 };
+enum { REDUCE_ROWS_MIN = 100000, REDUCE_FACTOR = 5, FLIP_ROWS_MIN = 500000 };
 
 struct keys {
     struct exprs probe, build; /* over logical columns */
@@ -290,6 +291,17 @@ int plan_join(struct planner *pl, const struct logical *lp, struct frag **ret)
         TRY(exchange_by(pl, probe, &ks.probe, &probe));
         reduce_by(pl, build, &ks.build, probe, &ks.probe, ks.null_safe);
         TRY(hash_sides(pl, &ks, &probe, &build));
+    } else if (keyed && kind == JOIN_LEFT && build->rows > FLIP_ROWS_MIN && build->rows > probe->rows * 2) {
+        narrow(pl, probe, &need);
+        TRY(hash_sides(pl, &ks, &probe, &build));
+        struct frag *f = probe;
+        probe = build;
+        build = f;
+        struct exprs list = ks.probe;
+        ks.probe = ks.build;
+        ks.build = list;
+        kind = JOIN_RIGHT;
+        set_hashed(pl, probe, &ks.build); /* null on the optional side: the preserved keys tell the partition */
     } else if (whole_build || worth_broadcast(pl, probe, build)) {
         TRY(exchange(pl, build, EXCHANGE_BROADCAST, NULL, 0, 1, &build));
         shared = true;

@@ -75,7 +75,7 @@ int close_stage(struct planner *pl, struct frag *f, struct pnode *sink, uint32_t
 
     struct buf bytes = BUF_INIT;
     st.plan.stage = 0;
-    stage_plan_encode(&st.plan, &bytes);
+    stage_plan_key(&st.plan, &bytes);
     for (uint32_t i = 0; sink->kind == PN_SINK_EXCHANGE && i < pl->stage_count; i++) {
         if (pl->encoded[i].bytes == bytes.bytes && memcmp(pl->encoded[i].data, bytes.data, bytes.bytes) == 0 &&
             same_scans(&pl->stages[i], &st)) {

@@ -146,7 +146,9 @@ static enum op_status turn(struct runner *r, struct local_task *t, struct error 
     if (!t->task) {
         struct task_spec spec = {.partition = t->partition, .attempt_id = t->partition + 1, .split_count = t->split_count,
                                  .splits = t->splits};
+        pthread_mutex_lock(&r->lock); /* the root's list of children */
         account_init(&t->account, "task", &r->root, r->job->memory ? r->job->memory : INT64_MAX);
+        pthread_mutex_unlock(&r->lock);
         t->env = (struct task_env){.ops = &local_ops, .account = &t->account, .cancel = &t->cancel};
         if (task_new(r->code, &spec, &t->env, &t->task, err))
             return OP_ERROR;
