@@ -67,7 +67,7 @@ static void scan_fini(struct scan *s)
 {
     format_parquet.close(s->r);
     s->r = NULL;
-    ck_assert_int_eq(s->account.used, 0);
+    ASSERT(s->account.used == 0);
     arena_fini(&s->ar);
 }
 

@@ -93,8 +93,7 @@ const char *pq_decompress(struct pq_codecs *c, enum pq_codec codec, const void *
             memcpy(dst, src, dst_bytes);
         return NULL;
     case PQ_SNAPPY:
-        if (snappy_uncompressed_length(src, src_bytes, &n) != SNAPPY_OK || n != dst_bytes ||
-            snappy_uncompress(src, src_bytes, dst, &n) != SNAPPY_OK)
+        if (!pq_snappy(src, src_bytes, dst, dst_bytes))
             return "a snappy page does not decompress to its size";
         return NULL;
     case PQ_GZIP:

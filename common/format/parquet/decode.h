@@ -9,7 +9,7 @@
 
 #include "common/col/column.h"
 
-enum { PQ_PAD = 64 };
+enum { PQ_PAD = 96 };
 
 #if defined(__GNUC__) && !defined(__clang__)
 #define PQ_HOT __attribute__((optimize("O3")))
