@@ -5,13 +5,16 @@
  * With arguments the same program is a tool for tests/parquet_check.py:
  *   test_parquet copy IN OUT CODEC [GROUP_ROWS] [BATCH]     test_parquet dump FILE [BATCH]
  *   test_parquet count FILE "COLUMN OP VALUE" [BATCH]       test_parquet scan FILE COL,COL|* [REPEAT]
+ *   test_parquet mutate FOLDER COUNT SEED                   damage, half of it with checksums made valid again
  */
 #include <check.h>
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include "common/format/parquet/decode.h"
 #include "common/format/parquet/encode.h"
@@ -194,6 +197,8 @@ static int tool_scan(int argc, char **argv)
     return 0;
 }
 
+static int tool_mutate(char **argv);
+
 static int tool(int argc, char **argv)
 {
     struct error err = ERROR_INIT;
@@ -204,6 +209,8 @@ static int tool(int argc, char **argv)
         return tool_copy(argc, argv);
     if (!strcmp(argv[1], "scan") && argc > 3)
         return tool_scan(argc, argv);
+    if (!strcmp(argv[1], "mutate") && argc > 4)
+        return tool_mutate(argv);
     if ((!count && strcmp(argv[1], "dump") != 0) || argc < 3 + count)
         return 2;
     struct buf out = BUF_INIT;
@@ -547,7 +554,6 @@ START_TEST(filters_agree)
     for (unsigned round = 0; round < 4; round++) {
         write_random(tmp_path, 4000, 100 + round, "snappy", round % 2 ? "500" : "100000", round < 2,
                      round % 2 ? 40 : 1u << 30, NULL);
-        struct buf all = BUF_INIT;
         for (size_t f = 0; f < ARRAY_LEN(filters); f++) {
             struct buf text[2] = {BUF_INIT, BUF_INIT};
             uint64_t rows[2];
@@ -566,7 +572,6 @@ START_TEST(filters_agree)
             buf_fini(&text[0]);
             buf_fini(&text[1]);
         }
-        buf_fini(&all);
     }
 }
 END_TEST
@@ -577,9 +582,9 @@ static void read_whole(const char *path, struct buf *out)
 {
     struct stat st;
     int fd = open(path, O_RDONLY);
-    ck_assert_int_eq(fstat(fd, &st), 0);
+    ASSERT(fd >= 0 && fstat(fd, &st) == 0);
     buf_reserve(out, (size_t)st.st_size);
-    ck_assert_int_eq(read(fd, out->data, (size_t)st.st_size), st.st_size);
+    ASSERT(read(fd, out->data, (size_t)st.st_size) == st.st_size);
     out->bytes = (size_t)st.st_size;
     close(fd);
 }
@@ -587,57 +592,186 @@ static void read_whole(const char *path, struct buf *out)
 static void write_whole(const char *path, const char *p, size_t bytes)
 {
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-    ck_assert_int_eq(write(fd, p, bytes), (ssize_t)bytes);
+    ASSERT(fd >= 0 && write(fd, p, bytes) == (ssize_t)bytes);
     close(fd);
+}
+
+/* Where the checksum of a page header lies; 0 when it has none. */
+static size_t crc_place(const uint8_t *header, size_t bytes, size_t *ret_bytes)
+{
+    struct thrift t = {.p = header, .end = header + bytes};
+    struct thrift_field f = {0};
+    while (thrift_field(&t, &f)) {
+        const uint8_t *from = t.p;
+        thrift_skip(&t, f.type);
+        if (f.id == 4 && f.type == THRIFT_I32) {
+            *ret_bytes = (size_t)(t.p - from);
+            return (size_t)(from - header);
+        }
+    }
+    return 0;
+}
+
+/* The checksum as a varint of exactly so many bytes; false when it needs more. */
+static bool put_crc(uint8_t *p, size_t bytes, uint32_t crc)
+{
+    uint64_t v = ((uint64_t)(int64_t)(int32_t)crc << 1) ^ (uint64_t)((int64_t)(int32_t)crc >> 63);
+    for (size_t i = 0; i < bytes; i++, v >>= 7)
+        p[i] = (uint8_t)((v & 0x7f) | (i + 1 < bytes ? 0x80 : 0));
+    return v == 0;
+}
+
+/* Damages the body of one page and makes its checksum valid again; false when it could not. */
+static bool mutate_page(const struct pq_footer *f, uint8_t *file, struct rng *r)
+{
+    if (f->group_count == 0 || f->leaf_count == 0)
+        return false;
+    const struct pq_chunk *c = &f->groups[rng_below(r, f->group_count)].chunks[rng_below(r, f->leaf_count)];
+    uint64_t at = c->start, end = c->start + (uint64_t)c->bytes, pick = 0, seen = 0;
+    struct pq_page page, picked = {0};
+    while (at < end && pq_page_parse(file + at, end - at, &page) == 0 && page.bytes <= end - at - page.header_bytes) {
+        if (page.bytes > 0 && rng_below(r, ++seen) == 0) { /* each page alike */
+            pick = at;
+            picked = page;
+        }
+        at += page.header_bytes + page.bytes;
+    }
+    if (!seen)
+        return false;
+    uint8_t *body = file + pick + picked.header_bytes;
+    size_t crc_bytes, crc_at = crc_place(file + pick, picked.header_bytes, &crc_bytes);
+    for (unsigned tries = 0; tries < 8; tries++) {
+        for (unsigned k = 1 + (unsigned)rng_below(r, 4); k > 0; k--) { /* the front holds levels and lengths */
+            size_t span = rng_below(r, 2) && picked.bytes > 24 ? 24 : picked.bytes, place = rng_below(r, span);
+            body[place] = rng_below(r, 2) ? (uint8_t)rng_next(r) : (uint8_t)(body[place] ^ 1u << rng_below(r, 8));
+        }
+        if (!crc_at || put_crc(file + pick + crc_at, crc_bytes, (uint32_t)crc32(0, body, picked.bytes)))
+            return true;
+    }
+    return false;
+}
+
+struct damage {
+    unsigned count, valid, errors, intact;
+};
+
+/* Reads count mutations of a file; the reader must give rows or an error that names the file. */
+static void damage_file(const struct buf *good, const char *path, unsigned count, struct rng *r, struct damage *d)
+{
+    struct buf shown = BUF_INIT;
+    struct error err = ERROR_INIT;
+    struct pq_footer *f = NULL;
+    uint8_t *copy = xmalloc(good->bytes + PQ_PAD);
+    write_whole(path, good->data, good->bytes);
+    int fd = open(path, O_RDONLY);
+    must(pq_footer_get(path, fd, good->bytes, 0, &f, &err), &err);
+    close(fd);
+    for (unsigned round = 0; round < count; round++) {
+        size_t bytes = good->bytes, tail = 2000;
+        memcpy(copy, good->data, bytes);
+        bool valid = rng_below(r, 8) < 5 && mutate_page(f, copy, r);
+        if (!valid) {
+            memcpy(copy, good->data, bytes);
+            if (rng_below(r, 10) == 0)
+                bytes = (size_t)rng_below(r, bytes) + 1;
+            for (unsigned k = 1 + (unsigned)rng_below(r, 4); k > 0; k--) { /* half of them in the footer */
+                size_t from_end = rng_below(r, bytes < tail ? bytes : tail);
+                copy[rng_below(r, 2) ? rng_below(r, bytes) : bytes - 1 - from_end] = (uint8_t)rng_next(r);
+            }
+        }
+        write_whole(path, (char *)copy, bytes);
+        struct scan s;
+        struct buf text = BUF_INIT;
+        uint64_t rows;
+        int rc = scan_init(&s, path, &err);
+        s.account.limit = 256 << 20;
+        if (!rc)
+            rc = scan_open(&s, path, &err);
+        if (!rc)
+            rc = scan_text(&s, rng_below(r, 4) ? NULL : &text, &rows, &err);
+        d->count++;
+        d->valid += valid;
+        d->errors += rc != 0;
+        d->intact += rc == 0;
+        if (rc) {
+            buf_reset(&shown);
+            error_format(&err, &shown);
+            if ((err.code != ERR_TASK_MEMORY && !strstr(shown.data, path)) || err.code == ERR_INTERNAL) {
+                fprintf(stderr, "%s\n", shown.data);
+                abort();
+            }
+        }
+        error_fini(&err);
+        scan_fini(&s);
+        buf_fini(&text);
+    }
+    pq_footer_unref(f);
+    xfree(copy);
+    buf_fini(&shown);
+}
+
+static bool damage_folder(const char *folder, const char *path, unsigned count, uint64_t seed, struct damage *d)
+{
+    DIR *dir = opendir(folder);
+    struct rng r;
+    unsigned files = 0;
+    rng_init(&r, seed);
+    if (!dir)
+        return false;
+    for (struct dirent *e; (e = readdir(dir));)
+        files += str_has_suffix(e->d_name, ".parquet");
+    rewinddir(dir);
+    for (struct dirent *e; (e = readdir(dir));) {
+        struct buf good = BUF_INIT;
+        char name[512];
+        if (!str_has_suffix(e->d_name, ".parquet"))
+            continue;
+        snprintf(name, sizeof name, "%s/%s", folder, e->d_name);
+        read_whole(name, &good);
+        damage_file(&good, path, count / files + 1, &r, d);
+        buf_fini(&good);
+    }
+    closedir(dir);
+    return files > 0;
 }
 
 START_TEST(damage_is_an_error)
 {
-    struct buf good = BUF_INIT, text = BUF_INIT, shown = BUF_INIT;
+    struct buf good = BUF_INIT;
     struct rng r;
-    unsigned errors = 0, intact = 0;
+    struct damage d = {0};
     rng_init(&r, 77 + (uint64_t)_i);
     write_random(tmp_path, 600, 9 + (uint64_t)_i, _i % 2 ? "none" : "snappy", "250", true, _i % 3 ? 30 : 1u << 30, NULL);
     read_whole(tmp_path, &good);
-    char *copy = xmalloc(good.bytes);
-    for (unsigned round = 0; round < 400; round++) {
-        size_t bytes = good.bytes, tail = 6000;
-        memcpy(copy, good.data, bytes);
-        if (rng_below(&r, 10) == 0)
-            bytes = (size_t)rng_below(&r, bytes) + 1;
-        for (unsigned k = 1 + (unsigned)rng_below(&r, 4); k > 0; k--) { /* half of them in the footer */
-            size_t at = rng_below(&r, 2) ? rng_below(&r, bytes) : bytes - 1 - rng_below(&r, bytes < tail ? bytes : tail);
-            copy[at] = (char)rng_next(&r);
-        }
-        write_whole(tmp_path, copy, bytes);
-        struct scan s;
-        struct error err = ERROR_INIT;
-        uint64_t rows;
-        buf_reset(&text);
-        int rc = scan_init(&s, tmp_path, &err);
-        s.account.limit = 256 << 20;
-        if (!rc)
-            rc = scan_open(&s, tmp_path, &err);
-        if (!rc)
-            rc = scan_text(&s, &text, &rows, &err);
-        errors += rc != 0;
-        intact += rc == 0;
-        if (rc) {
-            buf_reset(&shown);
-            error_format(&err, &shown);
-            ck_assert(err.code == ERR_TASK_MEMORY || strstr(shown.data, tmp_path) != NULL);
-            ck_assert_int_ne(err.code, ERR_INTERNAL);
-        }
-        error_fini(&err);
-        scan_fini(&s);
-    }
-    ck_assert_uint_gt(errors, 100);
-    xfree(copy);
+    damage_file(&good, tmp_path, 300, &r, &d);
+    ck_assert_uint_gt(d.errors, 50);
     buf_fini(&good);
-    buf_fini(&text);
-    buf_fini(&shown);
 }
 END_TEST
+
+START_TEST(damaged_corpus)
+{
+    struct damage d = {0};
+    if (damage_folder("tests/fuzz/corpus/parquet", tmp_path, 3000, 5, &d)) {
+        ck_assert_uint_gt(d.errors, 1000);
+        ck_assert_uint_gt(d.valid, 1000);
+    }
+}
+END_TEST
+
+static int tool_mutate(char **argv)
+{
+    struct damage d = {0};
+    char path[64];
+    snprintf(path, sizeof path, "/dev/shm/test_parquet.%d", (int)getpid());
+    int64_t start = clock_mono_us();
+    if (!damage_folder(argv[2], path, (unsigned)atoi(argv[3]), (uint64_t)atoll(argv[4]), &d))
+        return 2;
+    unlink(path);
+    printf("parquet: %u mutations, %u with valid lengths and checksums (%.0f %%): %u errors, %u read whole, %.1f s\n",
+           d.count, d.valid, 100.0 * d.valid / d.count, d.errors, d.intact, (double)(clock_mono_us() - start) / 1e6);
+    return 0;
+}
 
 START_TEST(memory_is_bounded)
 {
@@ -670,6 +804,7 @@ int main(int argc, char **argv)
     tcase_add_loop_test(tc, round_trip, 0, 12);
     tcase_add_test(tc, filters_agree);
     tcase_add_loop_test(tc, damage_is_an_error, 0, 6);
+    tcase_add_test(tc, damaged_corpus);
     tcase_add_test(tc, memory_is_bounded);
     suite_add_tcase(suite, tc);
     SRunner *sr = srunner_create(suite);

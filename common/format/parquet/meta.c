@@ -595,7 +595,10 @@ int pq_footer_parse(const char *path, const void *bytes, size_t count, uint64_t 
 
 /* ---- the cache ---- */
 
-enum { CACHE_SLOTS = 128 };
+enum {
+    CACHE_SLOTS = 128,
+    SETTLED_US = 2000000 /* a file changed more recently may change again within the clock of its file system */
+};
 static pthread_mutex_t cache_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct cache_slot {
     char *path;
@@ -685,7 +688,7 @@ int pq_footer_get(const char *path, int fd, uint64_t file_bytes, int64_t mtime_u
     }
     if ((rc = pq_footer_parse(path, tail + have - 8 - bytes, bytes, file_bytes - 8 - bytes, file_bytes, ret, err)) != 0)
         goto out;
-    if (mtime_us)
+    if (mtime_us && clock_wall_us() - mtime_us > SETTLED_US)
         cache_add(path, file_bytes, mtime_us, *ret);
 out:
     xfree(tail);
