@@ -130,6 +130,8 @@ static bool rle_next(struct pq_rle *r)
         r->value = 0;
         memcpy(&r->value, r->p, bytes);
         r->p += bytes;
+        if (r->width < 32 && r->value >> r->width) /* callers rely on the width as a bound */
+            return false;
     }
     r->left = (uint32_t)count;
     return true;
