@@ -42,6 +42,24 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
         for (uint32_t i = 0; i < sch.count; i++)
             cols[i] = i;
         spec.columns = cols;
+        struct prune *prunes = ARENA_ARRAY(&ar, struct prune, sch.count);
+        struct value *values = ARENA_ARRAY(&ar, struct value, sch.count);
+        for (uint32_t i = 0; i < sch.count && bytes % 2; i++) { /* every other file goes through its page index, too */
+            if (type_is_nested(sch.fields[i].type))
+                continue;
+            values[i].type = sch.fields[i].type;
+            if (type_phys(sch.fields[i].type) == PHYS_STR)
+                values[i].s.ptr = "value 5", values[i].s.bytes = 7;
+            else if (sch.fields[i].type->id == TYPE_FLOAT || sch.fields[i].type->id == TYPE_DOUBLE)
+                values[i].f = 0.5;
+            else
+                values[i].i = 5; /* decimals: the low half of zeroes */
+            prunes[spec.prune_count++] = (struct prune){i, (enum prune_op)((bytes / 2 + i) % (PRUNE_PREFIX + 1)), 1, &values[i]};
+        }
+        for (uint32_t i = 0; i < spec.prune_count; i++)
+            if (prunes[i].op == PRUNE_PREFIX && type_phys(prunes[i].values->type) != PHYS_STR)
+                prunes[i].op = PRUNE_GE;
+        spec.prunes = prunes;
         if (format_parquet.open(&spec, &split, &account, &r, &err) == 0) {
             unsigned batches = 0; /* a few bytes may stand for a billion rows */
             while (batches++ < 64 && format_parquet.next(r, &b, &err) == 0 && b)

@@ -685,6 +685,12 @@ static void damage_file(const struct buf *good, const char *path, unsigned count
         uint64_t rows;
         int rc = scan_init(&s, path, &err);
         s.account.limit = 256 << 20;
+        if (!rc && s.sch.count > 0 && type_is_integral(s.sch.fields[s.sch.count - 1].type)) { /* the page index */
+            s.value = (struct value){.type = s.sch.fields[s.sch.count - 1].type, .i = (int64_t)rng_below(r, 3000)};
+            s.prune = (struct prune){s.sch.count - 1, PRUNE_GE, 1, &s.value};
+            s.spec.prunes = &s.prune;
+            s.spec.prune_count = round % 2;
+        }
         if (!rc)
             rc = scan_open(&s, path, &err);
         if (!rc)

@@ -5,6 +5,7 @@
 
 enum {
     WINDOW_BYTES = 1 << 20,       /* read at once, when the page is not larger */
+    WINDOW_FEW_BYTES = 64 << 10,  /* when only some pages are wanted */
     HEADER_FIRST = 512,           /* page headers mostly fit */
     HEADER_MAX = 32 << 20,
     LEVELS_AT_ONCE = 4096
@@ -99,7 +100,7 @@ void pq_leaf_begin(struct pq_leaf *l, const struct pq_chunk *chunk, const struct
     l->at = chunk->start;
     l->end = chunk->start + (uint64_t)chunk->bytes;
     l->entries_left = (uint64_t)chunk->value_count;
-    l->skip = l->row = 0;
+    l->skip = 0;
     l->locations = locations;
     l->location_count = location_count;
     l->window_bytes = 0;
@@ -114,8 +115,9 @@ void pq_leaf_begin(struct pq_leaf *l, const struct pq_chunk *chunk, const struct
 static int window(struct pq_leaf *l, uint64_t at, size_t bytes, const uint8_t **ret, struct error *err)
 {
     if (at < l->window_at || at - l->window_at > l->window_bytes || bytes > l->window_bytes - (at - l->window_at)) {
-        size_t left = (size_t)(l->end - at), want = bytes > WINDOW_BYTES ? bytes : WINDOW_BYTES;
-        if (want > left || left < WINDOW_BYTES + WINDOW_BYTES / 4)
+        size_t size = l->locations ? WINDOW_FEW_BYTES : WINDOW_BYTES;
+        size_t left = (size_t)(l->end - at), want = bytes > size ? bytes : size;
+        if (want > left || left < size + size / 4)
             want = left;
         l->window_bytes = 0;
         TRY(pq_mem_grow(l->mem, &l->window, &l->window_cap, want + PQ_PAD, err));
@@ -721,6 +723,48 @@ int pq_leaf_dictionary(struct pq_leaf *l, struct error *err)
     return 0;
 }
 
+/* The offset index knows where the page of the first wanted row begins (leaves without repetition). */
+static int jump(struct pq_leaf *l, struct error *err)
+{
+    uint64_t next = (uint64_t)l->chunk->value_count - l->entries_left, target = next + l->skip;
+    uint32_t lo = 0, hi = l->location_count;
+    if (l->chunk->has_dictionary && !l->dict_id)
+        TRY(pq_leaf_dictionary(l, err));
+    while (hi - lo > 1) {
+        uint32_t mid = lo + (hi - lo) / 2;
+        if ((uint64_t)l->locations[mid].first_row <= target)
+            lo = mid;
+        else
+            hi = mid;
+    }
+    uint64_t row = (uint64_t)l->locations[lo].first_row;
+    if (row <= next || target >= (uint64_t)l->chunk->value_count)
+        return 0;
+    l->at = l->locations[lo].offset;
+    for (; lo > 0 && (uint64_t)l->locations[lo - 1].first_row >= next; lo--)
+        *l->pages_skipped += 1;
+    l->entries_left = (uint64_t)l->chunk->value_count - row;
+    l->skip = target - row;
+    return 0;
+}
+
+/* Where the index says that a page begins, the page must have the rows that the index says. */
+static bool page_agrees(const struct pq_leaf *l, const struct pq_page *page)
+{
+    uint32_t lo = 0, hi = l->location_count;
+    int64_t row = l->chunk->value_count - (int64_t)l->entries_left;
+    while (hi - lo > 1) {
+        uint32_t mid = lo + (hi - lo) / 2;
+        if (l->locations[mid].offset <= l->page_at)
+            lo = mid;
+        else
+            hi = mid;
+    }
+    int64_t end = lo + 1 < l->location_count ? l->locations[lo + 1].first_row : l->chunk->value_count;
+    return l->locations[lo].offset == l->page_at && l->locations[lo].first_row == row &&
+           end - row == (int64_t)page->value_count;
+}
+
 /*
  * Goes to the next data page. Pages that skip wholly covers (leaves without repetition: an entry is a row)
  * are not decompressed. On return page_left > 0 or skip is 0 and the chunk has ended.
@@ -728,8 +772,12 @@ int pq_leaf_dictionary(struct pq_leaf *l, struct error *err)
 static int next_page(struct pq_leaf *l, bool rows_are_entries, struct error *err)
 {
     struct pq_page page;
+    if (l->page_left == 0 && l->entries_left > 0 && l->skip > 0 && rows_are_entries && l->locations)
+        TRY(jump(l, err));
     while (l->page_left == 0 && l->entries_left > 0) {
         TRY(next_header(l, &page, err));
+        if (l->locations && (page.type == PQ_DATA_PAGE || page.type == PQ_DATA_PAGE_V2) && !page_agrees(l, &page))
+            return damaged(l, err, "a page is not what the offset index says");
         switch (page.type) {
         case PQ_DICTIONARY_PAGE:
             TRY(load_dictionary(l, &page, err));
@@ -807,7 +855,6 @@ static int skip_rows(struct pq_leaf *l, struct error *err)
     while (l->skip > 0) {
         if (l->page_left == 0) {
             begin_batch(l);
-            /* The offset index knows where the page of the wanted row begins. */
             TRY(next_page(l, true, err));
             if (l->page_left == 0) {
                 if (l->skip > 0)

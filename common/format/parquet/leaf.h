@@ -77,7 +77,6 @@ struct pq_leaf {
     uint64_t at, end;          /* file offsets: the next page, the chunk's end */
     uint64_t entries_left;     /* of the chunk, not yet in a loaded page */
     uint64_t skip;             /* rows to pass over before the next read */
-    uint64_t row;              /* of the row group: the next row after the pages consumed and skip */
     const struct pq_location *locations; /* pages, when the offset index was read */
     uint32_t location_count;
     uint8_t *window;           /* bytes of the file from window_at */

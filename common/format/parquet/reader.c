@@ -437,6 +437,24 @@ static int apply_dictionaries(struct reader *r, bool *ret_none, struct error *er
     return 0;
 }
 
+/* When rows were cut, the leaves go by their offset indexes and read only the pages they need. */
+static int begin_leaves(struct reader *r, const struct pq_group *g, struct error *err)
+{
+    bool cut = r->range_count > 1 || r->ranges[0].from > 0 || r->ranges[0].to < g->rows;
+    for (uint32_t i = 0; i < r->leaf_count; i++) {
+        const struct pq_chunk *c = &g->chunks[r->leaf_numbers[i]];
+        struct pq_location *loc = NULL;
+        uint32_t count = 0;
+        if (cut && c->offset_index && r->leaves[i].node->max_rep == 0) {
+            const uint8_t *bytes;
+            TRY(read_index(r, c->offset_index, c->offset_index_bytes, &bytes, err));
+            loc = pq_offset_index_parse(bytes, c->offset_index_bytes, c, g->rows, &r->group_arena, &count);
+        }
+        pq_leaf_begin(&r->leaves[i], c, loc, count);
+    }
+    return 0;
+}
+
 /* Begins the next row group that may have rows; r->group is NULL at the end. */
 static int begin_group(struct reader *r, struct error *err)
 {
@@ -458,8 +476,7 @@ static int begin_group(struct reader *r, struct error *err)
             r->metrics.groups_skipped++;
             continue;
         }
-        for (uint32_t i = 0; i < r->leaf_count; i++)
-            pq_leaf_begin(&r->leaves[i], &g->chunks[r->leaf_numbers[i]], NULL, 0);
+        TRY(begin_leaves(r, g, err));
         bool none;
         r->group = g;
         r->range_at = 0;

@@ -20,7 +20,6 @@
 #include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -394,8 +393,8 @@ int pq_create(const struct options *o, const struct schema *sch, const char *pat
     if (size && str_parse_bytes(size) > 0)
         w->group_bytes_max = (size_t)str_parse_bytes(size);
     size = o ? options_get(o, "parquet.block.rows") : NULL;
-    if (size && atoll(size) > 0)
-        w->group_rows_max = atoll(size);
+    if (size && str_parse_bytes(size) > 0)
+        w->group_rows_max = str_parse_bytes(size);
     uint32_t leaves = 0;
     for (uint32_t i = 0; i < sch->count; i++)
         leaves += leaves_below(sch->fields[i].type);
