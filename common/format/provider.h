@@ -58,6 +58,17 @@ struct file_split {
 };
 
 /* ---- reading: executor half ---- */
+/*
+ * A filter that came to be while the query ran (the keys of a join's build side): keeps the rows of one column
+ * that may be wanted. Sound to ignore, so a reader drops one that keeps nearly all.
+ */
+struct scan_filter {
+    uint32_t column; /* of the scan's columns */
+    const void *ctx; /* lives as long as the reader */
+    /* Writes the rows of sel[0..n) (NULL: rows 0..n-1) to keep into out; returns how many. out may be sel. */
+    uint32_t (*narrow)(const void *ctx, const struct column *col, const uint16_t *sel, uint32_t n, uint16_t *out);
+};
+enum { SCAN_FILTERS_MAX = 8 };
 struct reader; /* a format's own */
 struct writer;
 struct file_stats;
@@ -81,6 +92,8 @@ struct format_row {
      * cancel is looked at between pages. */
     int (*next)(struct reader *r, struct batch **ret, struct error *err);
     void (*metrics)(const struct reader *r, struct reader_metrics *ret);
+    /* Before the first next: filters to apply after the conjuncts, before other columns are decoded. May be NULL. */
+    void (*filter)(struct reader *r, const struct scan_filter *filters, uint32_t count);
     void (*close)(struct reader *r); /* accepts NULL */
     /* Whether a column of this type can be written; the reason in err when not. */
     int (*can_write)(const struct type *t, const char *name, struct error *err);

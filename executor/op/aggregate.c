@@ -18,6 +18,7 @@
 
 enum {
     PARTIAL_LOOK = 1 << 14,       /* rows after which a partial aggregation first judges its reduction */
+    PARTIAL_SMALL = 1 << 14,      /* groups of a partial table that stays in the second cache: enough for clustered keys */
     PARTIAL_GROUPS = 1 << 17,     /* groups that a partial table holds at most */
     DIRECT_MAX = 1 << 16,
 };
@@ -518,7 +519,7 @@ static enum op_status flush(struct aggregate_op *a, struct error *err)
         st = op_push(&a->op, &out, err);
     }
     direct_clear(a);
-    groups_reset(&a->groups);
+    groups_clear(&a->groups);
     restart_output(a);
     return st;
 }
@@ -544,17 +545,19 @@ static enum op_status pass_on(struct aggregate_op *a, const struct batch *b, str
     return op_push(&a->op, &out, err);
 }
 
-/* A partial table that is full, or that does not reduce. */
+/*
+ * A partial table that is full, or that does not reduce. Small tables are handed out when they reduce well
+ * (neighbouring rows share their groups); otherwise they may grow, as later rows may meet older groups.
+ */
 static enum op_status judge_partial(struct aggregate_op *a, struct error *err)
 {
-    uint64_t groups = a->groups.count;
-    bool full = groups >= PARTIAL_GROUPS;
-    if (!full && (a->rows_seen < PARTIAL_LOOK || groups * 10 < a->rows_seen * 8))
+    uint64_t groups = a->groups.count, rows = a->rows_seen;
+    bool full = groups >= PARTIAL_GROUPS || (groups >= PARTIAL_SMALL && rows >= groups * 3);
+    bool useless = rows >= PARTIAL_LOOK && groups * 10 >= rows * 8;
+    if (!full && !(useless && groups >= PARTIAL_SMALL))
         return OP_MORE;
-    if (groups * 10 >= a->rows_seen * 8)
+    if (useless)
         a->gave_up = true;
-    else if (!full)
-        return OP_MORE;
     a->rows_seen = 0;
     return flush(a, err);
 }

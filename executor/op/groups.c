@@ -3,7 +3,9 @@
 
 #include <stdlib.h>
 
-enum { DIR_MIN = 64, DIR_KEEP = 1024, CHUNK_MIN = 1024, CHUNK_MAX = 1 << 18 };
+#include "executor/op/big.h"
+
+enum { DIR_MIN = 64, DIR_KEEP = 1024, CHUNK_MIN = 1024, CHUNK_MAX = 1 << 21 };
 
 void groups_init(struct groups *g, const struct key_spec *ks, uint32_t state_bytes, struct account *account)
 {
@@ -50,6 +52,22 @@ void groups_reset(struct groups *g)
     g->text_bytes = 0;
 }
 
+void groups_clear(struct groups *g)
+{
+    for (uint32_t i = 0; i < GROUP_PARTS; i++) {
+        struct group_part *p = &g->parts[i];
+        if (p->count == 0)
+            continue;
+        memset(p->dir, 0, (p->mask + 1) * 8);
+        for (struct group_chunk *c = p->first; c; c = c->next)
+            c->count = 0;
+        p->last = p->first;
+        p->count = 0;
+        arena_reset(&p->ar);
+    }
+    g->count = 0;
+}
+
 void groups_close(struct groups *g)
 {
     if (!g->ks)
@@ -90,8 +108,7 @@ static int grow(struct groups *g, struct group_part *p, struct error *err)
 {
     uint64_t slots = p->dir ? (p->mask + 1) * 4 : DIR_MIN;
     TRY(reserve(g, slots * 8, err));
-    uint64_t *dir = calloc(slots, 8);
-    ASSERT(dir);
+    uint64_t *dir = big_alloc(slots * 8, true);
     for (struct group_chunk *c = p->first; c; c = c->next) {
         for (uint32_t i = 0; i < c->count; i++) {
             char *row = c->rows + (size_t)i * g->row_bytes;
@@ -117,14 +134,16 @@ static int grow(struct groups *g, struct group_part *p, struct error *err)
 static char *new_row(struct groups *g, struct group_part *p, const uint64_t *key, uint64_t hash, struct error *err)
 {
     struct group_chunk *c = p->last;
-    if (!c || c->count == c->cap) {
+    if (c && c->count == c->cap && c->next) {
+        p->last = c = c->next; /* kept from before groups_clear */
+    } else if (!c || c->count == c->cap) {
         size_t room = c ? (size_t)c->cap * g->row_bytes * 2 : CHUNK_MIN;
         if (room > CHUNK_MAX)
             room = CHUNK_MAX;
         uint32_t cap = (uint32_t)(room / g->row_bytes) + 4;
         if (reserve(g, sizeof *c + (size_t)cap * g->row_bytes, err))
             return NULL;
-        c = xmalloc(sizeof *c + (size_t)cap * g->row_bytes);
+        c = big_alloc(sizeof *c + (size_t)cap * g->row_bytes, false);
         *c = (struct group_chunk){.cap = cap};
         if (p->last)
             p->last->next = c;
@@ -150,8 +169,8 @@ static inline bool same_key(const struct groups *g, const char *row, const uint6
     return words == 1 ? have[0] == key[0] : keys_eq(g->ks, have, key);
 }
 
-static int find_one(struct groups *g, const uint64_t *key, uint64_t hash, uint32_t words, char **ret, uint8_t *fresh,
-                    struct error *err)
+static inline __attribute__((always_inline)) int find_one(struct groups *g, const uint64_t *key, uint64_t hash,
+                                                          uint32_t words, char **ret, uint8_t *fresh, struct error *err)
 {
     struct group_part *p = &g->parts[groups_part_of(hash)];
     if (UNLIKELY(!p->dir || p->count * 2 >= p->mask))
@@ -173,34 +192,52 @@ static int find_one(struct groups *g, const uint64_t *key, uint64_t hash, uint32
     return 0;
 }
 
+static inline void prefetch_slot(const struct groups *g, uint64_t h)
+{
+    const struct group_part *p = &g->parts[groups_part_of(h)];
+    if (p->dir)
+        __builtin_prefetch(&p->dir[slot_of(h, p->mask)]);
+}
+
+static inline void prefetch_row(const struct groups *g, uint64_t h)
+{
+    const struct group_part *p = &g->parts[groups_part_of(h)];
+    if (p->dir)
+        __builtin_prefetch(row_of(p->dir[slot_of(h, p->mask)]));
+}
+
+/* Data often lies in runs of equal keys: a hash like the one before is looked at there first. */
+static inline __attribute__((always_inline)) int find_all(struct groups *g, const uint64_t *keys, const uint64_t *hashes,
+                                                          uint32_t n, uint32_t words, bool far, char **ret_rows,
+                                                          uint8_t *fresh, struct error *err)
+{
+    enum { AHEAD = 24 };
+    for (uint32_t i = 0; i < n; i++) {
+        if (far && i + AHEAD < n)
+            prefetch_slot(g, hashes[i + AHEAD]);
+        if (far && i + AHEAD / 2 < n)
+            prefetch_row(g, hashes[i + AHEAD / 2]);
+        if (i > 0 && hashes[i] == hashes[i - 1] && same_key(g, ret_rows[i - 1], keys + (size_t)i * words, words)) {
+            ret_rows[i] = ret_rows[i - 1];
+            continue;
+        }
+        TRY(find_one(g, keys + (size_t)i * words, hashes[i], words, &ret_rows[i], fresh ? &fresh[i] : NULL, err));
+    }
+    return 0;
+}
+
 int groups_find(struct groups *g, const uint64_t *keys, const uint64_t *hashes, uint32_t n, char **ret_rows,
                 uint8_t *fresh, struct error *err)
 {
     uint32_t words = g->ks->words;
+    bool far = g->count > 4096; /* not in the first cache: ask for the slots ahead, then for the rows */
     if (fresh)
         memset(fresh, 0, n);
-    if (g->count > 4096) { /* not in the first cache: ask for the slots ahead, then for the rows */
-        enum { AHEAD = 16 };
-        for (uint32_t i = 0; i < n; i++) {
-            if (i + AHEAD < n) {
-                uint64_t h = hashes[i + AHEAD];
-                const struct group_part *p = &g->parts[groups_part_of(h)];
-                if (p->dir)
-                    __builtin_prefetch(&p->dir[slot_of(h, p->mask)]);
-            }
-            if (i + AHEAD / 2 < n) {
-                uint64_t h = hashes[i + AHEAD / 2];
-                const struct group_part *p = &g->parts[groups_part_of(h)];
-                if (p->dir)
-                    __builtin_prefetch(row_of(p->dir[slot_of(h, p->mask)]));
-            }
-            TRY(find_one(g, keys + (size_t)i * words, hashes[i], words, &ret_rows[i], fresh ? &fresh[i] : NULL, err));
-        }
-        return 0;
-    }
-    for (uint32_t i = 0; i < n; i++)
-        TRY(find_one(g, keys + (size_t)i * words, hashes[i], words, &ret_rows[i], fresh ? &fresh[i] : NULL, err));
-    return 0;
+    if (words == 1)
+        return far ? find_all(g, keys, hashes, n, 1, true, ret_rows, fresh, err)
+                   : find_all(g, keys, hashes, n, 1, false, ret_rows, fresh, err);
+    return far ? find_all(g, keys, hashes, n, words, true, ret_rows, fresh, err)
+               : find_all(g, keys, hashes, n, words, false, ret_rows, fresh, err);
 }
 
 int groups_charge(struct groups *g, struct error *err)

@@ -38,6 +38,8 @@ void groups_init(struct groups *g, const struct key_spec *ks, uint32_t state_byt
 /* Empty again; small directories are kept. */
 void groups_reset(struct groups *g);
 void groups_reset_part(struct groups *g, uint32_t part);
+/* Empty, keeps its memory and charges for the next groups. */
+void groups_clear(struct groups *g);
 /* Empty, without any memory, charges given back; ready for use again. */
 void groups_close(struct groups *g);
 /*

@@ -164,6 +164,18 @@ static enum op_status join_prepare(struct op *op, struct error *err)
     return OP_MORE;
 }
 
+bool join_scan_filter(const struct op *op, struct scan_filter *ret, uint32_t *ret_column)
+{
+    const struct join_op *j = (const struct join_op *)op;
+    enum join_kind kind = op->node->join_kind;
+    if ((kind != JOIN_INNER && kind != JOIN_SEMI && kind != JOIN_RIGHT) || !j->code->int_key ||
+        j->code->probe_keys.column[0] < 0 || !join_table_narrows(j->table) || (op->node->null_safe && op->node->null_safe[0]))
+        return false;
+    *ret = (struct scan_filter){.ctx = j->table, .narrow = join_table_narrow};
+    *ret_column = (uint32_t)j->code->probe_keys.column[0];
+    return true;
+}
+
 /* ---- output ---- */
 
 /* The build side as a view: row number codes[i] at position i. */

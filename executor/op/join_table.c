@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "executor/op/big.h"
+
 void join_table_init(struct join_table *t, const struct join_code *code, struct account *account)
 {
     *t = (struct join_table){.code = code, .account = account, .key_min = INT64_MAX, .key_max = INT64_MIN};
@@ -31,6 +33,7 @@ void join_table_fini(struct join_table *t)
     free(t->skip);
     free(t->next);
     free(t->direct);
+    free(t->bits);
     free(t->dir);
     account_release(t->account, t->bytes);
     *t = (struct join_table){0};
@@ -47,9 +50,7 @@ static void *take_room(struct join_table *t, size_t bytes, bool zeroed, struct e
     if (account_reserve(t->account, bytes, err))
         return NULL;
     t->bytes += bytes;
-    void *p = zeroed ? calloc(bytes ? bytes : 1, 1) : malloc(bytes ? bytes : 1);
-    ASSERT(p);
-    return p;
+    return big_alloc(bytes, zeroed);
 }
 
 /* Runs with nested columns become one run. */
@@ -236,6 +237,18 @@ static uint64_t pow2_at_least(uint64_t v)
     return p;
 }
 
+enum { DIRECT_ALWAYS = 1 << 18, BITS_ALWAYS = 1 << 23 };
+
+/* Ranges whose array or bits stay in the second cache are worth it however few rows there are. */
+static int add_bits(struct join_table *t, uint64_t range, struct error *err)
+{
+    if (!t->code->int_key || range >= BITS_ALWAYS + (uint64_t)t->view.rows * 64)
+        return 0;
+    t->direct_size = range + 1;
+    t->bits = take_room(t, range / 8 + 1, true, err);
+    return t->bits ? 0 : (int)err->code;
+}
+
 int join_table_plan_index(struct join_table *t, uint32_t *ret_items, struct error *err)
 {
     uint32_t rows = t->view.rows;
@@ -246,7 +259,7 @@ int join_table_plan_index(struct join_table *t, uint32_t *ret_items, struct erro
     if (!(t->next = take_room(t, (size_t)rows * 4, false, err)))
         return (int)err->code;
     uint64_t range = t->key_min <= t->key_max ? (uint64_t)t->key_max - (uint64_t)t->key_min : UINT64_MAX;
-    if (t->code->int_key && range < (uint64_t)rows * 8 + 1024) {
+    if (t->code->int_key && range < DIRECT_ALWAYS + (uint64_t)rows * 8) {
         t->direct_size = range + 1;
         if (!(t->direct = take_room(t, t->direct_size * 4, true, err)))
             return (int)err->code;
@@ -260,6 +273,7 @@ int join_table_plan_index(struct join_table *t, uint32_t *ret_items, struct erro
         t->region_mask = slots - 1;
         if (!(t->dir = take_room(t, slots * t->regions * 8, true, err)))
             return (int)err->code;
+        TRY(add_bits(t, range, err));
     }
     *ret_items = t->regions;
     return 0;
@@ -303,6 +317,10 @@ static bool index_hashed(struct join_table *t, uint32_t item)
         uint64_t *dir = region_of(t, hash), at = hash >> 16 & mask, tag = hash & 0xffff;
         const uint64_t *key = t->keys + (size_t)row * t->words;
         uint32_t head = 0;
+        if (t->bits) { /* regions meet in a byte */
+            uint64_t k = key[0] - (uint64_t)t->key_min;
+            __atomic_fetch_or(&t->bits[k >> 3], (uint8_t)(1u << (k & 7)), __ATOMIC_RELAXED);
+        }
         for (uint64_t e; (e = dir[at]) != 0; at = (at + 1) & mask) {
             uint32_t other = (uint32_t)e - 1;
             if (e >> 48 == tag && keys_eq(&t->code->ks, t->keys + (size_t)other * t->words, key)) {
@@ -386,6 +404,70 @@ static inline uint32_t probe_one(const struct join_table *t, const uint64_t *key
     return JOIN_NONE;
 }
 
+static inline bool has_bit(const struct join_table *t, uint64_t k)
+{
+    return k < t->direct_size && (t->bits[k >> 3] >> (k & 7) & 1);
+}
+
+/* Bits first; the few that pass are looked up with their slots asked for ahead. */
+static void probe_bits(const struct join_table *t, const uint64_t *keys, const uint64_t *hashes, const uint8_t *skip,
+                       uint32_t n, uint32_t *ret)
+{
+    uint64_t min = (uint64_t)t->key_min;
+    uint16_t hits[BATCH_ROWS];
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        ret[i] = JOIN_NONE;
+        hits[count] = (uint16_t)i;
+        count += has_bit(t, keys[i] - min) && !skip[i];
+    }
+    enum { AHEAD = 16 };
+    for (uint32_t k = 0; k < count; k++) {
+        if (k + AHEAD < count) {
+            uint64_t h = hashes[hits[k + AHEAD]];
+            __builtin_prefetch(&region_of(t, h)[h >> 16 & t->region_mask]);
+        }
+        if (k + AHEAD / 2 < count) {
+            uint64_t h = hashes[hits[k + AHEAD / 2]], e = region_of(t, h)[h >> 16 & t->region_mask];
+            if (e)
+                __builtin_prefetch(t->keys + ((uint32_t)e - 1));
+        }
+        ret[hits[k]] = probe_one(t, keys + hits[k], hashes[hits[k]], 1);
+    }
+}
+
+bool join_table_narrows(const struct join_table *t)
+{
+    return t->direct || t->bits;
+}
+
+#define NARROW(ctype)                                                                              \
+    do {                                                                                           \
+        const ctype *d = col->data;                                                                \
+        for (uint32_t i = 0; i < n; i++) {                                                         \
+            uint32_t row = sel ? sel[i] : i, at = column_idx(col, row);                            \
+            uint64_t k = (uint64_t)(int64_t)d[at] - min;                                           \
+            bool yes = t->direct ? k < t->direct_size && t->direct[k] : has_bit(t, k);             \
+            out[count] = (uint16_t)row;                                                            \
+            count += yes && !(col->nulls && col->nulls[at]);                                       \
+        }                                                                                          \
+        return count;                                                                              \
+    } while (0)
+
+uint32_t join_table_narrow(const void *table, const struct column *col, const uint16_t *sel, uint32_t n, uint16_t *out)
+{
+    const struct join_table *t = table;
+    uint64_t min = (uint64_t)t->key_min;
+    uint32_t count = 0;
+    if (col->phys == PHYS_I32)
+        NARROW(int32_t);
+    if (col->phys == PHYS_I64)
+        NARROW(int64_t);
+    for (uint32_t i = 0; i < n; i++)
+        out[i] = sel ? sel[i] : (uint16_t)i;
+    return n;
+}
+
 void join_table_probe(const struct join_table *t, const uint64_t *keys, const uint64_t *hashes, const uint8_t *skip,
                       uint32_t n, uint32_t *ret)
 {
@@ -396,6 +478,10 @@ void join_table_probe(const struct join_table *t, const uint64_t *keys, const ui
     }
     if (t->direct) {
         probe_direct(t, keys, skip, n, ret);
+        return;
+    }
+    if (t->bits) {
+        probe_bits(t, keys, hashes, skip, n, ret);
         return;
     }
     enum { AHEAD = 16 };

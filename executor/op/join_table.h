@@ -40,6 +40,7 @@ struct join_table {
     int64_t key_min, key_max;
     uint32_t *direct;       /* row + 1 by key - key_min */
     uint64_t direct_size;
+    uint8_t *bits;          /* one integer key, not direct: a bit for each key that exists, by key - key_min */
     uint64_t *dir;
     uint64_t region_mask;   /* slots of a region - 1 */
     uint32_t regions;
@@ -59,6 +60,10 @@ WARN_UNUSED int join_table_build(struct join_table *t, struct exprs_state *keys,
 /* First row of each of n keys, or JOIN_NONE. hashes may be NULL when direct. */
 void join_table_probe(const struct join_table *t, const uint64_t *keys, const uint64_t *hashes, const uint8_t *skip,
                       uint32_t n, uint32_t *ret);
+
+/* Rows of col whose key may exist: a selection. False: this table cannot tell. */
+bool join_table_narrows(const struct join_table *t);
+uint32_t join_table_narrow(const void *table, const struct column *col, const uint16_t *sel, uint32_t n, uint16_t *out);
 
 /* What a JOIN node compiles to; join.c fills it. */
 struct join_code {

@@ -134,6 +134,15 @@ void exprs_fini(struct exprs_state *s);
 /* The same for a state outside of a task (a shared build). */
 void exprs_open_stage(struct exprs_state *s, const struct exprs *code, const struct stage_code *stage);
 
+/* ---- run-time filters (pushdown.c) ---- */
+
+/* Filters for the scan that is ops[0], from the joins of its chain, all of which are prepared. At most SCAN_FILTERS_MAX. */
+uint32_t chain_filters(struct op **ops, uint32_t count, struct scan_filter *ret);
+/* Collects and keeps them; source/scan.c. */
+void scan_set_filters(struct op *scan, struct op **chain, uint32_t count);
+/* What this join knows of one plain column of its probe side; join.c. */
+bool join_scan_filter(const struct op *op, struct scan_filter *ret, uint32_t *ret_column);
+
 /* Every operator, one row each. */
 extern const struct op_vtable op_scan, op_range, op_values, op_exchange_read, op_merge_read, op_filter, op_project,
     op_expand, op_aggregate, op_join, op_join_build, op_sort, op_top, op_limit, op_sink_exchange, op_sink_result,

@@ -361,6 +361,8 @@ static enum op_status step_prepare(struct task *task, struct op **ops, uint32_t 
         if (st != OP_MORE)
             return st;
     }
+    if (count > 1 && ops[0]->vt == &op_scan)
+        scan_set_filters(ops[0], ops, count);
     task->phase = TASK_SOURCE;
     return OP_MORE;
 }

@@ -6,6 +6,8 @@ struct scan_op {
     uint32_t at; /* next of the task's splits */
     const struct format_row *format;
     struct reader *reader;
+    struct scan_filter filters[SCAN_FILTERS_MAX];
+    uint32_t filter_count;
 };
 
 static int scan_compile(struct node_code *nc, struct error *err)
@@ -23,7 +25,15 @@ static int scan_open(struct op *op, struct error *err)
     struct scan_op *s = (struct scan_op *)op;
     s->format = op->nc->priv;
     s->at = 0;
+    s->filter_count = 0;
     return 0;
+}
+
+void scan_set_filters(struct op *scan, struct op **chain, uint32_t count)
+{
+    struct scan_op *s = (struct scan_op *)scan;
+    if (s->format->filter)
+        s->filter_count = chain_filters(chain, count, s->filters);
 }
 
 static void end_reader(struct scan_op *s)
@@ -53,6 +63,8 @@ static enum op_status open_split(struct scan_op *s, struct error *err)
     int rc = file_split_decode(&s->op.ar, &at, at + ts->byte_count, &split, err);
     if (rc == 0)
         rc = s->format->open(s->op.node->scan, &split, &s->op.account, &s->reader, err);
+    if (rc == 0 && s->filter_count)
+        s->format->filter(s->reader, s->filters, s->filter_count);
     return rc ? OP_ERROR : OP_MORE;
 }
 

@@ -71,6 +71,12 @@ struct reader {
     uint32_t *leaf_numbers;    /* column number in the file of each leaf */
     uint32_t conjunct_count;
     struct conjunct *conjuncts;
+    struct run_filter {
+        struct scan_filter f;
+        uint64_t seen, kept;
+        bool off;              /* keeps nearly all */
+    } filters[SCAN_FILTERS_MAX];
+    uint32_t filter_count;
     bool nothing;              /* statistics of a missing column exclude all */
 
     uint32_t next_group;
@@ -573,6 +579,32 @@ static int apply_conjunct(struct reader *r, struct conjunct *c, struct error *er
     return 0;
 }
 
+/* What a join further up already knows to be unwanted. */
+static int apply_filter(struct reader *r, struct run_filter *f, struct error *err)
+{
+    struct batch *b = &r->batch;
+    uint32_t before = b->sel_count;
+    TRY(decode(r, f->f.column, false, err));
+    flatten_numbers(r, f->f.column);
+    uint32_t n = f->f.narrow(f->f.ctx, &r->columns[f->f.column], b->sel, before, r->sel);
+    if (n < before) {
+        b->sel = r->sel;
+        b->sel_count = n;
+    }
+    f->seen += before;
+    f->kept += n;
+    if (f->seen > 1 << 15)
+        f->off = f->kept * 10 > f->seen * 9;
+    return 0;
+}
+
+static void parquet_filter(struct reader *r, const struct scan_filter *filters, uint32_t count)
+{
+    r->filter_count = count < SCAN_FILTERS_MAX ? count : SCAN_FILTERS_MAX;
+    for (uint32_t i = 0; i < r->filter_count; i++)
+        r->filters[i] = (struct run_filter){.f = filters[i]};
+}
+
 static void skip_all(struct reader *r, uint64_t rows)
 {
     for (uint32_t i = 0; i < r->leaf_count; i++)
@@ -593,6 +625,10 @@ static int make_batch(struct reader *r, uint32_t rows, struct error *err)
     }
     for (uint32_t i = 0; i < r->conjunct_count && b->sel_count > 0; i++)
         TRY(apply_conjunct(r, &r->conjuncts[i], err));
+    for (uint32_t i = 0; i < r->filter_count && b->sel_count > 0; i++) {
+        if (!r->filters[i].off)
+            TRY(apply_filter(r, &r->filters[i], err));
+    }
     for (uint32_t i = 0; i < r->col_count; i++) {
         struct scan_col *c = &r->cols[i];
         if (b->sel_count > 0) {
@@ -788,6 +824,7 @@ const struct format_row format_parquet = {
     .open = parquet_open,
     .next = parquet_next,
     .metrics = parquet_metrics,
+    .filter = parquet_filter,
     .close = parquet_close,
     .can_write = pq_can_write,
     .create = pq_create,
