@@ -254,52 +254,6 @@ static int run_round(struct kernel *k, const struct column *args, struct column 
     return 0;
 }
 
-/* ---- pmod ---- */
-
-static int resolve_pmod(struct fn_call *c, struct error *err)
-{
-    struct expr *e;
-    TRY(expr_call(c->ar, c->cx, "%", c->args, 2, c->span, &e, err));
-    c->args = e->args;
-    c->type = e->type;
-    c->nullable = e->nullable;
-    return 0;
-}
-
-static int run_pmod(struct kernel *k, const struct column *args, struct column *out)
-{
-    /* ((a % b) + b) % b by the remainder's own kernel, then one correction */
-    TRY(fn_find("%")->kernel(k, args, out));
-    for (KERNEL_EACH(k, r)) {
-        if (out->nulls && out->nulls[r])
-            continue;
-        uint32_t b = args[1].kind == COL_CONST ? 0 : r;
-#define FIX(ctype)                                                                                 \
-    do {                                                                                           \
-        ctype *v = (ctype *)(uintptr_t)out->data + r;                                              \
-        ctype d = ((const ctype *)args[1].data)[b];                                                \
-        if (*v < 0)                                                                                \
-            *v = (ctype)(*v + (d < 0 ? -d : d));                                                   \
-    } while (0)
-        switch (out->phys) {
-        case PHYS_I8: FIX(int8_t); break;
-        case PHYS_I16: FIX(int16_t); break;
-        case PHYS_I32: FIX(int32_t); break;
-        case PHYS_I64:
-            if (args[1].phys == PHYS_I64)
-                FIX(int64_t);
-            break;
-        case PHYS_I128:
-            if (args[1].phys == PHYS_I128)
-                FIX(int128_t);
-            break;
-        case PHYS_F32: FIX(float); break;
-        default: FIX(double); break;
-        }
-    }
-    return 0;
-}
-
 /* ---- rand ---- */
 
 static int resolve_rand(struct fn_call *c, struct error *err)
@@ -359,7 +313,6 @@ const struct fn_row fn_math_rows[] = {
     {"ceil", 1, 2, FN_NULL_ANY, resolve_round, run_round, "rounded up"},
     {"ceiling", 1, 2, FN_NULL_ANY, resolve_round, run_round, "rounded up"},
     {"floor", 1, 2, FN_NULL_ANY, resolve_round, run_round, "rounded down"},
-    {"pmod", 2, 2, FN_NULL_ANY | FN_RAISES | FN_OWN_NULLS, resolve_pmod, run_pmod, "remainder that is never negative"},
     {"rand", 0, 1, FN_RANDOM | FN_NEVER_NULL, resolve_rand, run_rand, "a random number from 0 to 1"},
     {"random", 0, 1, FN_RANDOM | FN_NEVER_NULL, resolve_rand, run_rand, "a random number from 0 to 1"},
     {"randn", 0, 1, FN_RANDOM | FN_NEVER_NULL, resolve_rand, run_rand, "a random number of the normal distribution"},
