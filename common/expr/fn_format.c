@@ -1,0 +1,4 @@
+/* to come */
+#include "common/expr/fn_impl.h"
+
+const struct fn_row fn_format_rows[] = {{0}};
