@@ -625,33 +625,6 @@ static int run_make_date(struct kernel *k, const struct column *args, struct col
     return 0;
 }
 
-/* to_date(text) and to_timestamp(text) without a pattern are casts; unix_timestamp and from_unixtime by seconds. */
-static int resolve_to_date(struct fn_call *c, struct error *err)
-{
-    const struct type *t = type_of(strstr(c->row->name, "timestamp") ? TYPE_TIMESTAMP : TYPE_DATE);
-    struct expr *e;
-    enum eval_mode mode = c->mode == EVAL_TRY ? EVAL_TRY : c->cx->ansi ? EVAL_ANSI : EVAL_LEGACY;
-    TRY(expr_cast(c->ar, c->args[0], t, mode, c->span, &e, err));
-    fn_become_expr(c, e);
-    return 0;
-}
-
-static int resolve_unix(struct fn_call *c, struct error *err)
-{
-    if (!is_timestamp(c->args[0]->type))
-        TRY(fn_cast_arg(c, 0, type_of(TYPE_TIMESTAMP), err));
-    c->type = type_of(TYPE_BIGINT);
-    return 0;
-}
-
-static int run_unix(struct kernel *k, const struct column *args, struct column *out)
-{
-    int64_t *o = kernel_out(k, out);
-    for (KERNEL_EACH(k, r))
-        o[r] = floor_div(arg_i64(&args[0], r), US_SECOND);
-    return 0;
-}
-
 #define D FN_NULL_ANY
 #define PART(name, doc) {name, 1, 1, D, resolve_part, run_part, doc}
 const struct fn_row fn_date_rows[] = {
@@ -697,9 +670,4 @@ const struct fn_row fn_date_rows[] = {
     {"now", 0, 0, FN_NEVER_NULL, resolve_now, run_now, "the moment the query started"},
     {"localtimestamp", 0, 0, FN_NEVER_NULL, resolve_now, run_now, "the wall clock when the query started"},
     {"make_date", 3, 3, D | FN_RAISES | FN_OWN_NULLS, resolve_make_date, run_make_date, "a date from year, month, day"},
-    {"to_date", 1, 1, D, resolve_to_date, run_part, "a date from a text"},
-    {"to_timestamp", 1, 1, D, resolve_to_date, run_part, "a timestamp from a text"},
-    {"try_to_timestamp", 1, 1, D, resolve_to_date, run_part, "a timestamp from a text, null when it is none"},
-    {"unix_timestamp", 1, 1, D, resolve_unix, run_unix, "seconds since 1970"},
-    {"to_unix_timestamp", 1, 1, D, resolve_unix, run_unix, "seconds since 1970"},
     {0}};
