@@ -6,7 +6,8 @@
 
 static const struct fn_row *const families[] = {fn_arith_rows, fn_compare_rows, fn_logic_rows, fn_cast_rows,
                                                 fn_string_rows, fn_date_rows, fn_math_rows, fn_hash_rows,
-                                                fn_regex_rows};
+                                                fn_regex_rows, fn_like_rows, fn_format_rows, fn_datetime_rows, fn_bit_rows,
+                                                fn_misc_rows};
 
 const struct fn_row *fn_at(uint32_t index)
 {
@@ -183,6 +184,13 @@ uint8_t *kernel_nulls(struct kernel *k, struct column *out)
         memset(nulls, 0, k->rows);
     out->nulls = nulls;
     return nulls;
+}
+
+void kernel_cache_set(struct kernel *k, void *data, void (*fini)(void *data))
+{
+    if (k->cache->fini)
+        k->cache->fini(k->cache->data);
+    *k->cache = (struct kernel_cache){data, fini};
 }
 
 int kernel_raise(struct kernel *k, enum errcode code, ...)

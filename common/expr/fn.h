@@ -21,6 +21,12 @@ struct fn_call {
     struct expr *whole; /* set instead of all that: the call is another expression (see fn_become) */
 };
 
+/* What a kernel keeps from batch to batch, one per step and running program: a compiled pattern, a table. */
+struct kernel_cache {
+    void *data;
+    void (*fini)(void *data); /* called when the program's state goes, or by kernel_cache_set */
+};
+
 /* What a kernel works in. Kernels write selected rows of out and leave the others alone. */
 struct kernel {
     struct arena *ar;           /* scratch and results: reset with the next batch */
@@ -30,6 +36,7 @@ struct kernel {
     const uint16_t *sel;        /* never NULL when sel_count < rows */
     uint32_t sel_count;
     const uint8_t *nulls;       /* rows that are null by the null rule, or NULL; values there are garbage */
+    struct kernel_cache *cache; /* never NULL; empty at first */
     struct rng *rng;
     uint32_t partition;
     struct error *err;          /* set by raise */
@@ -61,7 +68,8 @@ const struct fn_row *fn_find(const char *name); /* any case; NULL */
 const struct fn_row *fn_at(uint32_t index);
 
 extern const struct fn_row fn_arith_rows[], fn_compare_rows[], fn_logic_rows[], fn_string_rows[], fn_date_rows[],
-    fn_cast_rows[], fn_math_rows[], fn_hash_rows[], fn_regex_rows[]; /* each ended by a row without a name */
+    fn_cast_rows[], fn_math_rows[], fn_hash_rows[], fn_regex_rows[], fn_like_rows[], fn_format_rows[],
+    fn_datetime_rows[], fn_bit_rows[], fn_misc_rows[]; /* each ended by a row without a name */
 
 /* Resolvers shared by families: cast every argument to the type, set the result. */
 int fn_cast_arg(struct fn_call *c, uint32_t i, const struct type *type, struct error *err);
@@ -71,6 +79,8 @@ bool fn_any_nullable(const struct fn_call *c);
 void *kernel_out(struct kernel *k, struct column *out);
 /* Writable nulls of out, a copy of k->nulls or zeroed. */
 uint8_t *kernel_nulls(struct kernel *k, struct column *out);
+/* Replaces what is kept. */
+void kernel_cache_set(struct kernel *k, void *data, void (*fini)(void *data));
 /* Sets the error with the node's span. */
 int kernel_raise(struct kernel *k, enum errcode code, ...) __attribute__((sentinel, cold));
 

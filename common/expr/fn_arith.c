@@ -1,7 +1,7 @@
 /* + - * / % div, unary minus, abs, and their try_ forms: integers, decimals, floats, dates and intervals. */
 #include <math.h>
 
-#include "common/expr/fn.h"
+#include "common/expr/fn_impl.h"
 
 #define ADD(a, b, r) __builtin_add_overflow(a, b, r)
 #define SUB(a, b, r) __builtin_sub_overflow(a, b, r)
@@ -83,7 +83,7 @@
 #define OVERFLOW FMUL
 #include "common/expr/arith.inc.h"
 
-enum arith { ARITH_ADD, ARITH_SUB, ARITH_MUL, ARITH_DIV, ARITH_REM, ARITH_IDIV };
+enum arith { ARITH_ADD, ARITH_SUB, ARITH_MUL, ARITH_DIV, ARITH_REM, ARITH_IDIV, ARITH_PMOD };
 
 static enum arith arith_of(const struct fn_row *row)
 {
@@ -99,23 +99,37 @@ static enum arith arith_of(const struct fn_row *row)
     case 'a': return ARITH_ADD;
     case 's': return ARITH_SUB;
     case 'm': return n[1] == 'u' ? ARITH_MUL : ARITH_REM;
+    case 'p': return ARITH_PMOD;
     default: return str_eq_nocase(n, "div") ? ARITH_IDIV : ARITH_DIV;
     }
 }
 
+/* The operands do not go together: of two types, or of one that the operator does not take. */
 static int wrong_types(struct fn_call *c, struct error *err)
 {
-    struct buf a = BUF_INIT, b = BUF_INIT;
-    buf_addf(&a, "\"");
-    type_sql(c->args[0]->type, &a);
-    buf_addf(&a, "\"");
-    buf_addf(&b, "\"");
-    type_sql(c->args[c->arg_count - 1]->type, &b);
-    buf_addf(&b, "\"");
-    error_set(err, ERR_DATATYPE_MISMATCH_DIFF, "sqlExpr", c->row->name, "left", a.data, "right", b.data, NULL);
+    struct buf a = BUF_INIT, b = BUF_INIT, sql = BUF_INIT;
+    const struct type *x = c->args[0]->type, *y = c->args[c->arg_count - 1]->type;
+    struct expr call = {.kind = EXPR_CALL, .fn = c->row, .args = c->args, .arg_count = c->arg_count, .type = x};
+    buf_addc(&a, '"');
+    type_sql(x, &a);
+    buf_addc(&a, '"');
+    buf_addc(&b, '"');
+    type_sql(y, &b);
+    buf_addc(&b, '"');
+    buf_addc(&sql, '"');
+    expr_print(&call, true, &sql);
+    buf_addc(&sql, '"');
+    if (x == y)
+        error_set(err, ERR_DATATYPE_MISMATCH_OP, "sqlExpr", sql.data, "inputType",
+                  arith_of(c->row) == ARITH_IDIV ? "(\"BIGINT\" or \"DECIMAL\" or \"INTERVAL DAY TO SECOND\" or \"INTERVAL YEAR TO MONTH\")"
+                                                 : "(\"NUMERIC\" or \"INTERVAL DAY TO SECOND\" or \"INTERVAL YEAR TO MONTH\" or \"INTERVAL\")",
+                  "actualDataType", a.data, NULL);
+    else
+        error_set(err, ERR_DATATYPE_MISMATCH_DIFF, "sqlExpr", sql.data, "left", a.data, "right", b.data, NULL);
     error_at(err, c->span);
     buf_fini(&a);
     buf_fini(&b);
+    buf_fini(&sql);
     return (int)err->code;
 }
 
@@ -131,16 +145,15 @@ static bool is_interval(const struct type *t)
 
 static int become(struct fn_call *c, const char *name, struct error *err)
 {
-    c->row = fn_find(name);
-    ASSERT(c->row);
-    return c->row->resolve(c, err);
+    return fn_become(c, name, c->args, 2, err);
 }
 
 /* Dates and intervals: which function it really is. 0 with c->type set, an error, or -1: not of this kind. */
 static int resolve_datetime(struct fn_call *c, enum arith op, struct error *err)
 {
     const struct type *a = c->args[0]->type, *b = c->args[1]->type;
-    if (op == ARITH_ADD && !is_datetime(a) && (is_datetime(b) || (is_interval(b) && !is_interval(a)))) {
+    if (op == ARITH_ADD && !is_datetime(a) && (is_datetime(b) || (is_interval(b) && !is_interval(a) && a->id != TYPE_STRING) ||
+                                               (is_interval(a) && b->id == TYPE_STRING))) {
         struct expr *swap = c->args[0];
         c->args[0] = c->args[1];
         c->args[1] = swap;
@@ -150,15 +163,27 @@ static int resolve_datetime(struct fn_call *c, enum arith op, struct error *err)
     if (is_datetime(a) && (op == ARITH_ADD || op == ARITH_SUB)) {
         if (is_interval(b))
             return become(c, op == ARITH_ADD ? "_add_interval" : "_sub_interval", err);
+        if (op == ARITH_SUB && b->id == TYPE_STRING && !c->cx->ansi && a->id == TYPE_DATE)
+            return fn_wrong_arg(c, 1, "(\"INT\" or \"SMALLINT\" or \"TINYINT\")", err);
         if (op == ARITH_SUB && (is_datetime(b) || b->id == TYPE_STRING))
             return become(c, a->id == TYPE_DATE && b->id != TYPE_TIMESTAMP && b->id != TYPE_TIMESTAMP_NTZ
                                  ? "_date_minus_date" : "_timestamp_minus", err);
         if (a->id == TYPE_DATE && (type_is_integral(b) || b->id == TYPE_NULL || b->id == TYPE_STRING))
             return become(c, op == ARITH_ADD ? "date_add" : "date_sub", err);
+        if (a->id == TYPE_DATE && is_datetime(b))
+            return fn_wrong_arg(c, 1, "(\"INT\" or \"SMALLINT\" or \"TINYINT\")", err);
         return wrong_types(c, err);
     }
     if (op == ARITH_SUB && a->id == TYPE_STRING && is_datetime(b))
         return become(c, b->id == TYPE_DATE ? "_date_minus_date" : "_timestamp_minus", err);
+    if (a->id == TYPE_STRING && is_interval(b) && (op == ARITH_ADD || op == ARITH_SUB)) {
+        /* Spark shifts the timestamp that the text holds and makes a text again. */
+        struct expr *sum;
+        TRY(fn_cast_arg(c, 0, type_of(TYPE_TIMESTAMP), err));
+        TRY(expr_call(c->ar, c->cx, c->row->name, c->args, 2, c->span, &sum, err));
+        fn_become_expr(c, expr_cast_must(c->ar, c->cx, sum, type_of(TYPE_STRING)));
+        return 0;
+    }
     if (is_interval(a) && is_interval(b) && a->id == b->id && (op == ARITH_ADD || op == ARITH_SUB)) {
         c->type = type_common(c->cx, a, b);
         TRY(fn_cast_arg(c, 0, c->type, err));
@@ -181,7 +206,7 @@ static const struct type *decimal_of(const struct expr *e)
 {
     if (e->type->id == TYPE_DECIMAL)
         return e->type;
-    if (e->kind == EXPR_LITERAL && !e->literal.null) {
+    if (e->kind == EXPR_LITERAL && !e->literal.null && e->type->id != TYPE_TINYINT) {
         unsigned digits = 1;
         for (int64_t v = e->literal.i / 10; v; v /= 10)
             digits++;
@@ -212,7 +237,8 @@ static const struct type *decimal_result(enum arith op, const struct type *a, co
     case ARITH_DIV:
         sd = s1 + p2 + 1 > 6 ? s1 + p2 + 1 : 6;
         return bounded(p1 - s1 + s2 + sd, sd);
-    case ARITH_REM: return bounded(least + scale > 0 ? least + scale : 1, scale);
+    case ARITH_REM:
+    case ARITH_PMOD: return bounded(least + scale > 0 ? least + scale : 1, scale);
     case ARITH_IDIV: return type_decimal((unsigned)(p1 - s1 + s2 > 38 ? 38 : p1 - s1 + s2 < 1 ? 1 : p1 - s1 + s2), 0);
     }
     UNREACHABLE("an operator of the enum");
@@ -225,21 +251,33 @@ static int resolve_binary(struct fn_call *c, struct error *err)
     if (rc != -1)
         return rc;
     const struct type *a = c->args[0]->type, *b = c->args[1]->type;
+    if (c->cx->ansi && (a->id == TYPE_STRING || a->id == TYPE_NULL) && (b->id == TYPE_STRING || b->id == TYPE_NULL) && a->id + b->id > 0) {
+        TRY(fn_cast_arg(c, 0, type_of(TYPE_STRING), err));
+        TRY(fn_cast_arg(c, 1, type_of(TYPE_STRING), err));
+        return wrong_types(c, err);
+    }
     for (uint32_t i = 0; i < 2; i++) {
         const struct type *t = c->args[i]->type, *other = c->args[1 - i]->type;
         if (!type_is_numeric(t) && t->id != TYPE_STRING && t->id != TYPE_NULL)
             return wrong_types(c, err);
-        if (t->id == TYPE_STRING) {
+        if (t->id == TYPE_STRING && (type_is_numeric(other) || other->id == TYPE_NULL || other->id == TYPE_STRING)) {
             const struct type *to = type_of(c->cx->ansi && type_is_integral(other) ? TYPE_BIGINT : TYPE_DOUBLE);
             TRY(fn_cast_arg(c, i, to, err));
         }
     }
     a = c->args[0]->type;
     b = c->args[1]->type;
-    if (a->id == TYPE_NULL && b->id == TYPE_NULL) {
-        a = b = type_of(TYPE_DOUBLE);
-        TRY(fn_cast_arg(c, 0, a, err));
-        TRY(fn_cast_arg(c, 1, a, err));
+    const struct type *f64 = type_of(TYPE_DOUBLE);
+    if (op == ARITH_IDIV && (a->id == TYPE_FLOAT || a == f64 || b->id == TYPE_FLOAT || b == f64)) {
+        if (a == f64 && b->id == TYPE_DECIMAL)
+            TRY(fn_cast_arg(c, 1, f64, err));
+        if (b == f64 && a->id == TYPE_DECIMAL)
+            TRY(fn_cast_arg(c, 0, f64, err));
+        return wrong_types(c, err);
+    }
+    if ((a->id == TYPE_NULL && b->id == TYPE_NULL) || (op == ARITH_DIV && (a->id == TYPE_NULL || b->id == TYPE_NULL))) {
+        TRY(fn_cast_arg(c, 0, a = f64, err));
+        TRY(fn_cast_arg(c, 1, b = f64, err));
     } else if (a->id == TYPE_NULL) {
         TRY(fn_cast_arg(c, 0, a = b, err));
     } else if (b->id == TYPE_NULL) {
@@ -307,6 +345,26 @@ static bool overflows(enum arith op, const struct type *t, int64_t a, int64_t b)
     return bad || (bits < 64 && (r < -(1ll << (bits - 1)) || r >= 1ll << (bits - 1)));
 }
 
+static int raise_overflow(struct kernel *k, enum arith op, int64_t a, int64_t b)
+{
+    static const char *const tries[] = {"`try_add`", "`try_subtract`", "`try_multiply`"};
+    static const char *const hints[] = {" use try_add to get NULL instead,", " use try_subtract to get NULL instead,",
+                                        " use try_multiply to get NULL instead,"};
+    enum type_id id = k->node->type->id;
+    if (id != TYPE_TINYINT && id != TYPE_SMALLINT)
+        return kernel_raise(k, ERR_ARITHMETIC_OVERFLOW, "message", "overflow", "alternative", hints[op], "config",
+                            "\"spark.sql.ansi.enabled\"", NULL);
+    static const char *const symbols[] = {"+", "-", "*"};
+    struct buf x = BUF_INIT, y = BUF_INIT;
+    buf_addf(&x, "%lldS", (long long)a);
+    buf_addf(&y, "%lldS", (long long)b);
+    int rc = kernel_raise(k, ERR_BINARY_OVERFLOW, "value1", x.data, "symbol", symbols[op], "value2", y.data, "functionName",
+                          tries[op], NULL);
+    buf_fini(&x);
+    buf_fini(&y);
+    return rc;
+}
+
 /* Some row overflowed: null rows do not count; TRY gives null, LEGACY keeps the wrapped value, ANSI raises. */
 static int settle_overflow(struct kernel *k, enum arith op, const struct column *args, struct column *out)
 {
@@ -317,12 +375,9 @@ static int settle_overflow(struct kernel *k, enum arith op, const struct column 
         if ((k->nulls && k->nulls[r]) || !overflows(op, k->node->type, int_at(&args[0], r), int_at(&args[1], r)))
             continue;
         if (k->node->mode != EVAL_TRY) {
-            static const char *const names[] = {"add", "subtract", "multiply"};
             if (is_interval(k->node->type))
                 return kernel_raise(k, ERR_INTERVAL_OVERFLOW, NULL);
-            const char *what = type_phys(k->node->type) == PHYS_I64 ? "long overflow" : "integer overflow";
-            return kernel_raise(k, ERR_ARITHMETIC_OVERFLOW, "message", what, "op", names[op], "alternative", names[op],
-                                "config", "\"spark.sql.ansi.enabled\"", NULL);
+            return raise_overflow(k, op, int_at(&args[0], r), int_at(&args[1], r));
         }
         if (!nulls)
             nulls = kernel_nulls(k, out);
@@ -435,9 +490,13 @@ static bool dec_one(enum arith op, int128_t a, int sa, int128_t b, int sb, const
     case ARITH_DIV: return div_scaled(a, b, s - sa + sb, false, ret) && decimal_fits(*ret, t->precision);
     case ARITH_IDIV: return div_scaled(a, b, sb - sa, true, ret);
     case ARITH_REM:
+    case ARITH_PMOD:
         if (!decimal_rescale(a, sa, wide, &x) || !decimal_rescale(b, sb, wide, &y))
             return false;
-        return decimal_rescale(x % y, wide, s, ret) && decimal_fits(*ret, t->precision);
+        r = x % y;
+        if (op == ARITH_PMOD && r < 0)
+            r = (r + y) % y;
+        return decimal_rescale(r, wide, s, ret) && decimal_fits(*ret, t->precision);
     }
     UNREACHABLE("an operator of the enum");
 }
@@ -481,7 +540,7 @@ static bool dec_narrow(struct kernel *k, enum arith op, const struct column *a, 
 
 static int zero_divisor(struct kernel *k, enum arith op)
 {
-    if (op == ARITH_REM)
+    if (op == ARITH_REM || op == ARITH_PMOD)
         return kernel_raise(k, ERR_REMAINDER_BY_ZERO, "config", "\"spark.sql.ansi.enabled\"", NULL);
     return kernel_raise(k, ERR_DIVIDE_BY_ZERO, "config", "\"spark.sql.ansi.enabled\"", NULL);
 }
@@ -563,17 +622,28 @@ static int run_divide(struct kernel *k, enum arith op, const struct column *args
             continue;
         }
         if (!real && j == -1 && i == INT64_MIN && op == ARITH_IDIV && k->node->mode == EVAL_ANSI)
-            return kernel_raise(k, ERR_ARITHMETIC_OVERFLOW, "message", "Overflow in integral divide", "op", "divide",
-                                "alternative", "try_divide", "config", "\"spark.sql.ansi.enabled\"", NULL);
-        double d = op == ARITH_DIV ? x / y : fmod(x, y);
-        int64_t v = j == -1 ? (op == ARITH_REM ? 0 : (int64_t)-(uint64_t)i) : op == ARITH_REM ? i % j : j ? i / j : 0;
+            return kernel_raise(k, ERR_ARITHMETIC_OVERFLOW, "message", "overflow in integral division", "alternative",
+                                " use try_divide to get NULL instead,", "config", "\"spark.sql.ansi.enabled\"", NULL);
+        double d = 0;
+        int64_t v = 0;
+        if (real) {
+            d = op == ARITH_DIV ? x / y : fmod(x, y);
+            if (op == ARITH_PMOD && d < 0)
+                d = fmod(d + y, y);
+        } else if (op == ARITH_IDIV || op == ARITH_DIV) {
+            v = j == -1 ? (int64_t)-(uint64_t)i : i / j;
+        } else if (j != -1) {
+            v = i % j;
+            if (op == ARITH_PMOD && v < 0)
+                v = (int64_t)(((int128_t)v + j) % j);
+        }
         switch (out->phys) {
         case PHYS_F64: ((double *)data)[r] = d; break;
         case PHYS_F32: ((float *)data)[r] = (float)d; break;
         case PHYS_I8: ((int8_t *)data)[r] = (int8_t)v; break;
         case PHYS_I16: ((int16_t *)data)[r] = (int16_t)v; break;
         case PHYS_I32: ((int32_t *)data)[r] = (int32_t)v; break;
-        default: ((int64_t *)data)[r] = real ? (int64_t)(x / y) : v; break;
+        default: ((int64_t *)data)[r] = v; break;
         }
     }
     return 0;
@@ -602,7 +672,7 @@ static int resolve_unary(struct fn_call *c, struct error *err)
         TRY(fn_cast_arg(c, 0, t, err));
     }
     if (!type_is_numeric(t) && !is_interval(t))
-        return wrong_types(c, err);
+        return fn_wrong_arg(c, 0, "(\"NUMERIC\" or \"INTERVAL DAY TO SECOND\" or \"INTERVAL YEAR TO MONTH\")", err);
     c->type = t;
     return 0;
 }
@@ -643,9 +713,8 @@ static int run_sign(struct kernel *k, const struct column *args, struct column *
         }
         }
         if (UNLIKELY(overflow) && k->node->mode == EVAL_ANSI && !(k->nulls && k->nulls[r]) && args[0].type->id != TYPE_DECIMAL)
-            return kernel_raise(k, ERR_ARITHMETIC_OVERFLOW, "message",
-                                args[0].phys == PHYS_I64 ? "long overflow" : "integer overflow", "op", "negative",
-                                "alternative", "", "config", "\"spark.sql.ansi.enabled\"", NULL);
+            return kernel_raise(k, ERR_ARITHMETIC_OVERFLOW, "message", "overflow", "alternative", "", "config",
+                                "\"spark.sql.ansi.enabled\"", NULL);
     }
     return 0;
 }
@@ -682,6 +751,7 @@ const struct fn_row fn_arith_rows[] = {
     {"%", 2, 2, FN_NULL_ANY | FN_RAISES | FN_OWN_NULLS, resolve_binary, run_binary, "remainder, of the dividend's sign"},
     {"mod", 2, 2, FN_NULL_ANY | FN_RAISES | FN_OWN_NULLS, resolve_binary, run_binary, "remainder, of the dividend's sign"},
     {"div", 2, 2, FN_NULL_ANY | FN_RAISES | FN_OWN_NULLS, resolve_binary, run_binary, "whole quotient"},
+    {"pmod", 2, 2, FN_NULL_ANY | FN_RAISES | FN_OWN_NULLS, resolve_binary, run_binary, "remainder, of the divisor's sign"},
     {"try_add", 2, 2, FN_NULL_ANY | FN_OWN_NULLS, resolve_binary, run_binary, "sum, null on overflow"},
     {"try_subtract", 2, 2, FN_NULL_ANY | FN_OWN_NULLS, resolve_binary, run_binary, "difference, null on overflow"},
     {"try_multiply", 2, 2, FN_NULL_ANY | FN_OWN_NULLS, resolve_binary, run_binary, "product, null on overflow"},

@@ -8,17 +8,6 @@
 
 static const int64_t US_DAY = 86400000000, US_HOUR = 3600000000, US_MINUTE = 60000000, US_SECOND = 1000000;
 
-static int64_t i64_at(const struct column *col, uint32_t row)
-{
-    uint32_t r = col->kind == COL_CONST ? 0 : row;
-    switch (col->phys) {
-    case PHYS_I8: return ((const int8_t *)col->data)[r];
-    case PHYS_I16: return ((const int16_t *)col->data)[r];
-    case PHYS_I32: return ((const int32_t *)col->data)[r];
-    default: return ((const int64_t *)col->data)[r];
-    }
-}
-
 static int64_t floor_div(int64_t a, int64_t b)
 {
     return a / b - (a % b < 0);
@@ -38,7 +27,7 @@ static bool is_timestamp(const struct type *t)
 /* Wall-clock microseconds of a date or timestamp. */
 static int64_t local_us(const struct kernel *k, const struct column *col, uint32_t row)
 {
-    int64_t v = i64_at(col, row);
+    int64_t v = arg_i64(col, row);
     if (col->type->id == TYPE_DATE)
         return v * US_DAY;
     return col->type->id == TYPE_TIMESTAMP ? v + zone_offset_us(k->cx->zone, v) : v;
@@ -156,7 +145,7 @@ static int run_part(struct kernel *k, const struct column *args, struct column *
     int32_t *o = kernel_out(k, out);
     enum part p = part_of(k->node->fn->name, strlen(k->node->fn->name));
     for (KERNEL_EACH(k, r)) {
-        if (!(k->nulls && k->nulls[r]))
+        if (!(kernel_null(k, r)))
             o[r] = (int32_t)take_part(p, local_us(k, &args[0], r));
     }
     return 0;
@@ -173,11 +162,11 @@ static int resolve_interval_part(struct fn_call *c, struct error *err)
 static int run_interval_part(struct kernel *k, const struct column *args, struct column *out)
 {
     void *data = kernel_out(k, out);
-    int64_t field = i64_at(&args[1], 0);
+    int64_t field = arg_i64(&args[1], 0);
     for (KERNEL_EACH(k, r)) {
-        if (k->nulls && k->nulls[r])
+        if (kernel_null(k, r))
             continue;
-        int64_t v = i64_at(&args[0], r), x;
+        int64_t v = arg_i64(&args[0], r), x;
         switch (field) {
         case 0: x = v / 12; break;
         case 1: x = v % 12; break;
@@ -247,10 +236,10 @@ static int run_second_fraction(struct kernel *k, const struct column *args, stru
 {
     int64_t *o = kernel_out(k, out);
     for (KERNEL_EACH(k, r)) {
-        if (k->nulls && k->nulls[r])
+        if (kernel_null(k, r))
             continue;
         if (args[0].type->id == TYPE_INTERVAL_DT)
-            o[r] = i64_at(&args[0], r) % US_MINUTE;
+            o[r] = arg_i64(&args[0], r) % US_MINUTE;
         else
             o[r] = floor_mod(local_us(k, &args[0], r), US_MINUTE);
     }
@@ -273,8 +262,8 @@ static int run_add_days(struct kernel *k, const struct column *args, struct colu
     int32_t *o = kernel_out(k, out);
     bool sub = strstr(k->node->fn->name, "sub") != NULL;
     for (KERNEL_EACH(k, r)) {
-        int64_t n = i64_at(&args[1], r);
-        o[r] = (int32_t)(i64_at(&args[0], r) + (sub ? -n : n));
+        int64_t n = arg_i64(&args[1], r);
+        o[r] = (int32_t)(arg_i64(&args[0], r) + (sub ? -n : n));
     }
     return 0;
 }
@@ -291,8 +280,8 @@ static int run_add_months(struct kernel *k, const struct column *args, struct co
 {
     int32_t *o = kernel_out(k, out);
     for (KERNEL_EACH(k, r)) {
-        if (!(k->nulls && k->nulls[r]))
-            o[r] = add_months_to((int32_t)i64_at(&args[0], r), i64_at(&args[1], r));
+        if (!(kernel_null(k, r)))
+            o[r] = add_months_to((int32_t)arg_i64(&args[0], r), arg_i64(&args[1], r));
     }
     return 0;
 }
@@ -313,9 +302,9 @@ static int run_add_interval(struct kernel *k, const struct column *args, struct 
     bool sub = k->node->fn->name[1] == 's';
     const struct type *t = args[0].type;
     for (KERNEL_EACH(k, r)) {
-        if (k->nulls && k->nulls[r])
+        if (kernel_null(k, r))
             continue;
-        int64_t n = i64_at(&args[1], r), v = i64_at(&args[0], r);
+        int64_t n = arg_i64(&args[1], r), v = arg_i64(&args[0], r);
         if (sub)
             n = -n;
         if (t->id == TYPE_DATE) {
@@ -345,12 +334,12 @@ static int run_mul_interval(struct kernel *k, const struct column *args, struct 
     void *data = kernel_out(k, out);
     bool divide = k->node->fn->name[1] == 'd';
     for (KERNEL_EACH(k, r)) {
-        if (k->nulls && k->nulls[r])
+        if (kernel_null(k, r))
             continue;
         double f = ((const double *)args[1].data)[args[1].kind == COL_CONST ? 0 : r];
         if (divide && f == 0)
             return kernel_raise(k, ERR_DIVIDE_BY_ZERO, "config", "\"spark.sql.ansi.enabled\"", NULL);
-        double v = divide ? (double)i64_at(&args[0], r) / f : (double)i64_at(&args[0], r) * f;
+        double v = divide ? (double)arg_i64(&args[0], r) / f : (double)arg_i64(&args[0], r) * f;
         if (!(v > -9.2e18 && v < 9.2e18))
             return kernel_raise(k, ERR_INTERVAL_OVERFLOW, NULL);
         int64_t x = (int64_t)(v < 0 ? v - 0.5 : v + 0.5);
@@ -376,7 +365,7 @@ static int run_datediff(struct kernel *k, const struct column *args, struct colu
 {
     void *data = kernel_out(k, out);
     for (KERNEL_EACH(k, r)) {
-        int64_t d = i64_at(&args[0], r) - i64_at(&args[1], r);
+        int64_t d = arg_i64(&args[0], r) - arg_i64(&args[1], r);
         if (out->phys == PHYS_I32)
             ((int32_t *)data)[r] = (int32_t)d;
         else
@@ -427,7 +416,7 @@ static int run_months_between(struct kernel *k, const struct column *args, struc
 {
     double *o = kernel_out(k, out);
     for (KERNEL_EACH(k, r)) {
-        if (k->nulls && k->nulls[r])
+        if (kernel_null(k, r))
             continue;
         int64_t a = local_us(k, &args[0], r), b = local_us(k, &args[1], r), ya, yb;
         unsigned ma, mb, da, db;
@@ -459,7 +448,7 @@ static int run_last_day(struct kernel *k, const struct column *args, struct colu
     for (KERNEL_EACH(k, r)) {
         int64_t y;
         unsigned m, d;
-        civil_from_days((int32_t)i64_at(&args[0], r), &y, &m, &d);
+        civil_from_days((int32_t)arg_i64(&args[0], r), &y, &m, &d);
         o[r] = (m == 12 ? days_from_civil(y + 1, 1, 1) : days_from_civil(y, m + 1, 1)) - 1;
     }
     return 0;
@@ -474,20 +463,15 @@ static int resolve_next_day(struct fn_call *c, struct error *err)
     return 0;
 }
 
-static const struct strview *text_at(const struct column *col, uint32_t r)
-{
-    return (const struct strview *)col->data + (col->kind == COL_CONST ? 0 : r);
-}
-
 static int run_next_day(struct kernel *k, const struct column *args, struct column *out)
 {
     static const char *const names[] = {"thursday", "friday", "saturday", "sunday", "monday", "tuesday", "wednesday"};
     int32_t *o = kernel_out(k, out);
     uint8_t *nulls = NULL;
     for (KERNEL_EACH(k, r)) {
-        if (k->nulls && k->nulls[r])
+        if (kernel_null(k, r))
             continue;
-        const struct strview *s = text_at(&args[1], r);
+        const struct strview *s = arg_text(&args[1], r);
         int day = -1;
         for (int i = 0; i < 7; i++) {
             bool shape = s->bytes == 2 || s->bytes == 3 || s->bytes == strlen(names[i]);
@@ -503,7 +487,7 @@ static int run_next_day(struct kernel *k, const struct column *args, struct colu
             nulls[r] = 1;
             continue;
         }
-        int32_t d = (int32_t)i64_at(&args[0], r);
+        int32_t d = (int32_t)arg_i64(&args[0], r);
         o[r] = d + 1 + (int32_t)floor_mod(day - 1 - d, 7);
     }
     return 0;
@@ -561,9 +545,9 @@ static int run_trunc(struct kernel *k, const struct column *args, struct column 
     void *data = kernel_out(k, out);
     uint8_t *nulls = NULL;
     for (KERNEL_EACH(k, r)) {
-        if (k->nulls && k->nulls[r])
+        if (kernel_null(k, r))
             continue;
-        const struct strview *u = text_at(unit, r);
+        const struct strview *u = arg_text(unit, r);
         bool ok;
         int64_t t = truncate_us(strview_data(u), u->bytes, local_us(k, when, r), &ok);
         if (!ok) {
@@ -618,9 +602,9 @@ static int run_make_date(struct kernel *k, const struct column *args, struct col
     int32_t *o = kernel_out(k, out);
     uint8_t *nulls = NULL;
     for (KERNEL_EACH(k, r)) {
-        if (k->nulls && k->nulls[r])
+        if (kernel_null(k, r))
             continue;
-        int64_t y = i64_at(&args[0], r), m = i64_at(&args[1], r), d = i64_at(&args[2], r), yy;
+        int64_t y = arg_i64(&args[0], r), m = arg_i64(&args[1], r), d = arg_i64(&args[2], r), yy;
         unsigned mm = 0, dd = 0;
         int32_t days = 0;
         if (m >= 1 && m <= 12 && d >= 1 && d <= 31) {
@@ -638,33 +622,6 @@ static int run_make_date(struct kernel *k, const struct column *args, struct col
         }
         o[r] = days;
     }
-    return 0;
-}
-
-/* to_date(text) and to_timestamp(text) without a pattern are casts; unix_timestamp and from_unixtime by seconds. */
-static int resolve_to_date(struct fn_call *c, struct error *err)
-{
-    const struct type *t = type_of(strstr(c->row->name, "timestamp") ? TYPE_TIMESTAMP : TYPE_DATE);
-    struct expr *e;
-    enum eval_mode mode = c->mode == EVAL_TRY ? EVAL_TRY : c->cx->ansi ? EVAL_ANSI : EVAL_LEGACY;
-    TRY(expr_cast(c->ar, c->args[0], t, mode, c->span, &e, err));
-    fn_become_expr(c, e);
-    return 0;
-}
-
-static int resolve_unix(struct fn_call *c, struct error *err)
-{
-    if (!is_timestamp(c->args[0]->type))
-        TRY(fn_cast_arg(c, 0, type_of(TYPE_TIMESTAMP), err));
-    c->type = type_of(TYPE_BIGINT);
-    return 0;
-}
-
-static int run_unix(struct kernel *k, const struct column *args, struct column *out)
-{
-    int64_t *o = kernel_out(k, out);
-    for (KERNEL_EACH(k, r))
-        o[r] = floor_div(i64_at(&args[0], r), US_SECOND);
     return 0;
 }
 
@@ -713,9 +670,4 @@ const struct fn_row fn_date_rows[] = {
     {"now", 0, 0, FN_NEVER_NULL, resolve_now, run_now, "the moment the query started"},
     {"localtimestamp", 0, 0, FN_NEVER_NULL, resolve_now, run_now, "the wall clock when the query started"},
     {"make_date", 3, 3, D | FN_RAISES | FN_OWN_NULLS, resolve_make_date, run_make_date, "a date from year, month, day"},
-    {"to_date", 1, 1, D, resolve_to_date, run_part, "a date from a text"},
-    {"to_timestamp", 1, 1, D, resolve_to_date, run_part, "a timestamp from a text"},
-    {"try_to_timestamp", 1, 1, D, resolve_to_date, run_part, "a timestamp from a text, null when it is none"},
-    {"unix_timestamp", 1, 1, D, resolve_unix, run_unix, "seconds since 1970"},
-    {"to_unix_timestamp", 1, 1, D, resolve_unix, run_unix, "seconds since 1970"},
     {0}};

@@ -1,6 +1,10 @@
 /* What the kernels of several families share: reading arguments, UTF-8, making result strings. */
 #pragma once
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 #include "common/expr/fn.h"
 
 /* Arguments are FLAT or CONST in kernels. */
@@ -51,11 +55,43 @@ static inline void kernel_set_null(struct kernel *k, struct column *out, uint8_t
 }
 
 /* A result string: a copy of the bytes in the kernel's arena. */
-static inline struct strview kernel_keep(struct kernel *k, const char *p, size_t n)
+static inline struct strview kernel_keep(struct kernel *k, const char *p, size_t bytes)
 {
-    if (n <= STRVIEW_INLINE)
-        return strview_make(p ? p : "", (uint32_t)n);
-    return strview_make(arena_dup(k->ar, p, n), (uint32_t)n);
+    uint32_t n = (uint32_t)bytes;
+    if (n == 0)
+        return (struct strview){0};
+    return strview_make(n <= STRVIEW_INLINE ? p : arena_dup(k->ar, p, n), n);
+}
+
+/*
+ * First place of needle in hay[0..n), or NULL. Texts of rows are short and needles too, where memmem's
+ * preparation costs more than the search: 16 places at once are tested by their first and last byte.
+ */
+static inline const char *text_find(const char *hay, size_t n, const char *needle, size_t m)
+{
+    if (m == 0)
+        return hay;
+    if (m > n)
+        return NULL;
+    size_t i = 0, last = n - m;
+#ifdef __SSE2__
+    const __m128i first = _mm_set1_epi8(needle[0]), end = _mm_set1_epi8(needle[m - 1]);
+    for (; i + 16 <= last + 1; i += 16) {
+        __m128i a = _mm_loadu_si128((const __m128i *)(const void *)(hay + i));
+        __m128i b = _mm_loadu_si128((const __m128i *)(const void *)(hay + i + m - 1));
+        unsigned hits = (unsigned)_mm_movemask_epi8(_mm_and_si128(_mm_cmpeq_epi8(a, first), _mm_cmpeq_epi8(b, end)));
+        for (; hits; hits &= hits - 1) {
+            const char *at = hay + i + __builtin_ctz(hits);
+            if (m <= 2 || memcmp(at + 1, needle + 1, m - 2) == 0)
+                return at;
+        }
+    }
+#endif
+    for (; i <= last; i++) {
+        if (hay[i] == needle[0] && hay[i + m - 1] == needle[m - 1] && (m <= 2 || memcmp(hay + i + 1, needle + 1, m - 2) == 0))
+            return hay + i;
+    }
+    return NULL;
 }
 
 /* ---- UTF-8 ---- */

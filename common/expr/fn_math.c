@@ -1,7 +1,7 @@
 /* Mathematical functions over doubles, rounding, and random numbers. */
 #include <math.h>
 
-#include "common/expr/fn.h"
+#include "common/expr/fn_impl.h"
 
 static int doubles(struct fn_call *c, struct error *err)
 {
@@ -16,11 +16,6 @@ static int doubles_null(struct fn_call *c, struct error *err)
     TRY(doubles(c, err));
     c->nullable = true; /* logarithms of what is not positive */
     return 0;
-}
-
-static double f64_at(const struct column *col, uint32_t r)
-{
-    return ((const double *)col->data)[col->kind == COL_CONST ? 0 : r];
 }
 
 static double rint_half_even(double v)
@@ -46,7 +41,7 @@ static int run_unary(struct kernel *k, const struct column *args, struct column 
     double *o = kernel_out(k, out);
     uint8_t *nulls = NULL;
     for (KERNEL_EACH(k, r)) {
-        double v = f64_at(&args[0], r);
+        double v = arg_f64(&args[0], r);
         o[r] = u->fn(v);
         if (u->positive_only && v <= 0) {
             if (!nulls)
@@ -62,7 +57,7 @@ static int run_angle(struct kernel *k, const struct column *args, struct column 
     double f = k->node->fn->name[0] == 'd' ? 180 / M_PI : M_PI / 180;
     double *o = kernel_out(k, out);
     for (KERNEL_EACH(k, r))
-        o[r] = f64_at(&args[0], r) * f;
+        o[r] = arg_f64(&args[0], r) * f;
     return 0;
 }
 
@@ -71,7 +66,7 @@ static int run_binary(struct kernel *k, const struct column *args, struct column
     const char *n = k->node->fn->name;
     double *o = kernel_out(k, out);
     for (KERNEL_EACH(k, r)) {
-        double a = f64_at(&args[0], r), b = f64_at(&args[1], r);
+        double a = arg_f64(&args[0], r), b = arg_f64(&args[1], r);
         o[r] = n[0] == 'p' ? pow(a, b) : n[0] == 'h' ? hypot(a, b) : atan2(a, b);
     }
     return 0;
@@ -91,7 +86,7 @@ static int run_log(struct kernel *k, const struct column *args, struct column *o
     double *o = kernel_out(k, out);
     uint8_t *nulls = kernel_nulls(k, out);
     for (KERNEL_EACH(k, r)) {
-        double b = f64_at(&args[0], r), x = f64_at(&args[1], r);
+        double b = arg_f64(&args[0], r), x = arg_f64(&args[1], r);
         nulls[r] |= b <= 0 || x <= 0;
         o[r] = log(x) / log(b);
     }
@@ -118,7 +113,7 @@ static int run_sign(struct kernel *k, const struct column *args, struct column *
 {
     double *o = kernel_out(k, out);
     for (KERNEL_EACH(k, r)) {
-        double v = f64_at(&args[0], r);
+        double v = arg_f64(&args[0], r);
         o[r] = v > 0 ? 1 : v < 0 ? -1 : v;
     }
     return 0;
@@ -199,7 +194,7 @@ static int run_round(struct kernel *k, const struct column *args, struct column 
     const struct type *to = k->node->type;
     void *data = kernel_out(k, out);
     for (KERNEL_EACH(k, r)) {
-        if (k->nulls && k->nulls[r])
+        if (kernel_null(k, r))
             continue;
         uint32_t at = a->kind == COL_CONST ? 0 : r;
         if (a->phys == PHYS_F64 || a->phys == PHYS_F32) {
@@ -249,52 +244,6 @@ static int run_round(struct kernel *k, const struct column *args, struct column 
         case PHYS_I32: ((int32_t *)data)[r] = (int32_t)v; break;
         case PHYS_I64: ((int64_t *)data)[r] = (int64_t)v; break;
         default: ((int128_t *)data)[r] = v; break;
-        }
-    }
-    return 0;
-}
-
-/* ---- pmod ---- */
-
-static int resolve_pmod(struct fn_call *c, struct error *err)
-{
-    struct expr *e;
-    TRY(expr_call(c->ar, c->cx, "%", c->args, 2, c->span, &e, err));
-    c->args = e->args;
-    c->type = e->type;
-    c->nullable = e->nullable;
-    return 0;
-}
-
-static int run_pmod(struct kernel *k, const struct column *args, struct column *out)
-{
-    /* ((a % b) + b) % b by the remainder's own kernel, then one correction */
-    TRY(fn_find("%")->kernel(k, args, out));
-    for (KERNEL_EACH(k, r)) {
-        if (out->nulls && out->nulls[r])
-            continue;
-        uint32_t b = args[1].kind == COL_CONST ? 0 : r;
-#define FIX(ctype)                                                                                 \
-    do {                                                                                           \
-        ctype *v = (ctype *)(uintptr_t)out->data + r;                                              \
-        ctype d = ((const ctype *)args[1].data)[b];                                                \
-        if (*v < 0)                                                                                \
-            *v = (ctype)(*v + (d < 0 ? -d : d));                                                   \
-    } while (0)
-        switch (out->phys) {
-        case PHYS_I8: FIX(int8_t); break;
-        case PHYS_I16: FIX(int16_t); break;
-        case PHYS_I32: FIX(int32_t); break;
-        case PHYS_I64:
-            if (args[1].phys == PHYS_I64)
-                FIX(int64_t);
-            break;
-        case PHYS_I128:
-            if (args[1].phys == PHYS_I128)
-                FIX(int128_t);
-            break;
-        case PHYS_F32: FIX(float); break;
-        default: FIX(double); break;
         }
     }
     return 0;
@@ -359,7 +308,6 @@ const struct fn_row fn_math_rows[] = {
     {"ceil", 1, 2, FN_NULL_ANY, resolve_round, run_round, "rounded up"},
     {"ceiling", 1, 2, FN_NULL_ANY, resolve_round, run_round, "rounded up"},
     {"floor", 1, 2, FN_NULL_ANY, resolve_round, run_round, "rounded down"},
-    {"pmod", 2, 2, FN_NULL_ANY | FN_RAISES | FN_OWN_NULLS, resolve_pmod, run_pmod, "remainder that is never negative"},
     {"rand", 0, 1, FN_RANDOM | FN_NEVER_NULL, resolve_rand, run_rand, "a random number from 0 to 1"},
     {"random", 0, 1, FN_RANDOM | FN_NEVER_NULL, resolve_rand, run_rand, "a random number from 0 to 1"},
     {"randn", 0, 1, FN_RANDOM | FN_NEVER_NULL, resolve_rand, run_rand, "a random number of the normal distribution"},

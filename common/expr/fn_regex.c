@@ -1,4 +1,370 @@
-/* Regular expressions. */
-#include "common/expr/fn.h"
+/*
+ * Regular expressions, by PCRE2 with its JIT. Spark's are Java's: where the two differ in what is written
+ * often (POSIX classes as \p{Alpha}, $1 in replacements), the pattern is put in PCRE2's words first.
+ */
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
 
-const struct fn_row fn_regex_rows[] = {{0}};
+#include "common/expr/fn_impl.h"
+
+struct regex {
+    char *pattern;
+    uint32_t pattern_bytes;
+    pcre2_code *code;
+    pcre2_match_data *match;
+    uint32_t groups;
+};
+
+static void regex_free(void *data)
+{
+    struct regex *re = data;
+    pcre2_match_data_free(re->match);
+    pcre2_code_free(re->code);
+    xfree(re->pattern);
+    xfree(re);
+}
+
+/* \p{Alpha} and its like: PCRE2 has them as [:alpha:]. */
+static void translate(const char *p, size_t n, struct buf *out)
+{
+    static const struct {
+        const char *java, *posix;
+    } classes[] = {{"Alpha", "alpha"}, {"Digit", "digit"}, {"Alnum", "alnum"}, {"Punct", "punct"}, {"Upper", "upper"},
+                   {"Lower", "lower"}, {"Space", "space"}, {"XDigit", "xdigit"}, {"Blank", "blank"}, {"Cntrl", "cntrl"},
+                   {"Graph", "graph"}, {"Print", "print"}, {"ASCII", "ascii"}};
+    bool in_class = false;
+    for (size_t i = 0; i < n; i++) {
+        if (p[i] == '\\' && i + 1 < n) {
+            bool done = false;
+            for (size_t c = 0; (p[i + 1] == 'p' || p[i + 1] == 'P') && c < ARRAY_LEN(classes) && !done; c++) {
+                size_t len = strlen(classes[c].java);
+                if (i + 3 + len >= n || p[i + 2] != '{' || strncmp(p + i + 3, classes[c].java, len) != 0 || p[i + 3 + len] != '}')
+                    continue;
+                const char *no = p[i + 1] == 'P' ? "^" : "";
+                buf_addf(out, in_class ? "[:%s%s:]" : "[[:%s%s:]]", no, classes[c].posix);
+                i += 3 + len;
+                done = true;
+            }
+            if (done)
+                continue;
+            if (p[i + 1] == 'p' && i + 4 < n && strncmp(p + i + 2, "{Is", 3) == 0) { /* \p{IsL}: scripts and categories */
+                buf_adds(out, "\\p{");
+                i += 4;
+                continue;
+            }
+            buf_add(out, p + i, 2);
+            i++;
+            continue;
+        }
+        if (p[i] == '[' && in_class) /* a nested class is a plain [ to PCRE2; a union reads the same without it */
+            buf_adds(out, "\\[");
+        else
+            buf_addc(out, p[i]);
+        if (p[i] == '[' && !in_class) {
+            in_class = true;
+            if (i + 1 < n && p[i + 1] == '^')
+                buf_addc(out, p[++i]);
+            if (i + 1 < n && p[i + 1] == ']')
+                buf_addc(out, p[++i]);
+        } else if (p[i] == ']') {
+            in_class = false;
+        }
+    }
+}
+
+static int regex_compile(struct kernel *k, const struct strview *pattern, struct regex **ret)
+{
+    struct buf text = BUF_INIT;
+    translate(strview_data(pattern), pattern->bytes, &text);
+    int code;
+    size_t offset;
+    uint32_t flags = PCRE2_UTF | PCRE2_MATCH_INVALID_UTF | PCRE2_DOLLAR_ENDONLY * 0;
+    pcre2_code *re = pcre2_compile((const unsigned char *)(text.data ? text.data : ""), text.bytes, flags, &code, &offset, NULL);
+    buf_fini(&text);
+    if (!re) {
+        char message[200];
+        struct buf value = BUF_INIT, name = BUF_INIT;
+        if (pcre2_get_error_message(code, (unsigned char *)message, sizeof message) < 0)
+            message[0] = 0;
+        buf_addf(&value, "'%.*s'", (int)pattern->bytes, strview_data(pattern));
+        buf_addf(&name, "`%s`", k->node->fn->name);
+        int rc = kernel_raise(k, ERR_REGEX, "parameter", "`regexp`", "functionName", name.data, "value", value.data, "message", message, NULL);
+        buf_fini(&value);
+        buf_fini(&name);
+        return rc;
+    }
+    struct regex *r = xcalloc(1, sizeof *r);
+    r->code = re;
+    r->pattern = xstrndup(strview_data(pattern), pattern->bytes);
+    r->pattern_bytes = pattern->bytes;
+    r->match = pcre2_match_data_create_from_pattern(re, NULL);
+    ASSERT(r->match);
+    pcre2_jit_compile(re, PCRE2_JIT_COMPLETE); /* without it matching is slower, not wrong */
+    pcre2_pattern_info(re, PCRE2_INFO_CAPTURECOUNT, &r->groups);
+    *ret = r;
+    return 0;
+}
+
+static int regex_get(struct kernel *k, const struct column *col, uint32_t row, struct regex **ret)
+{
+    const struct strview *p = arg_text(col, row);
+    struct regex *re = k->cache->data;
+    if (!re || re->pattern_bytes != p->bytes || memcmp(re->pattern, strview_data(p), p->bytes) != 0) {
+        TRY(regex_compile(k, p, &re));
+        kernel_cache_set(k, re, regex_free);
+    }
+    *ret = re;
+    return 0;
+}
+
+/* Whether there is a match from byte `from` on; its offsets are in pcre2_get_ovector_pointer(re->match). */
+static bool search(struct regex *re, const char *s, size_t n, size_t from, uint32_t options)
+{
+    return pcre2_match(re->code, (const unsigned char *)s, n, from, options, re->match, NULL) >= 0;
+}
+
+/* The next match after one at [start, stop): an empty match moves on by a character. */
+static bool search_next(struct regex *re, const char *s, size_t n, size_t start, size_t stop)
+{
+    if (stop > start)
+        return search(re, s, n, stop, 0);
+    if (stop >= n)
+        return false;
+    uint32_t step = utf8_bytes((unsigned char)s[stop]);
+    return search(re, s, n, stop + step > n ? n : stop + step, 0);
+}
+
+/* ---- rlike, regexp_count, regexp_instr ---- */
+
+static int resolve_rlike(struct fn_call *c, struct error *err)
+{
+    for (uint32_t i = 0; i < c->arg_count; i++)
+        TRY(fn_cast_arg(c, i, type_of(i == 2 ? TYPE_INT : TYPE_STRING), err));
+    c->type = type_of(strstr(c->row->name, "like") || strcmp(c->row->name, "regexp") == 0 ? TYPE_BOOLEAN : TYPE_INT);
+    return 0;
+}
+
+static int run_rlike(struct kernel *k, const struct column *args, struct column *out)
+{
+    uint8_t *o = kernel_out(k, out);
+    struct regex *re = NULL;
+    for (KERNEL_EACH(k, r)) {
+        if (kernel_null(k, r))
+            continue;
+        if (!re || args[1].kind != COL_CONST)
+            TRY(regex_get(k, &args[1], r, &re));
+        const struct strview *v = arg_text(&args[0], r);
+        o[r] = search(re, strview_data(v), v->bytes, 0, 0);
+    }
+    return 0;
+}
+
+static int run_count(struct kernel *k, const struct column *args, struct column *out)
+{
+    int32_t *o = kernel_out(k, out);
+    bool instr = strcmp(k->node->fn->name, "regexp_instr") == 0;
+    struct regex *re = NULL;
+    for (KERNEL_EACH(k, r)) {
+        if (kernel_null(k, r))
+            continue;
+        if (!re || args[1].kind != COL_CONST)
+            TRY(regex_get(k, &args[1], r, &re));
+        const struct strview *v = arg_text(&args[0], r);
+        const char *s = strview_data(v);
+        const size_t *at = pcre2_get_ovector_pointer(re->match);
+        int32_t count = 0;
+        bool more = search(re, s, v->bytes, 0, 0);
+        if (instr) {
+            o[r] = more ? (int32_t)utf8_count(s, at[0]) + 1 : 0;
+            continue;
+        }
+        for (; more; more = search_next(re, s, v->bytes, at[0], at[1]))
+            count++;
+        o[r] = count;
+    }
+    return 0;
+}
+
+/* ---- regexp_extract, regexp_substr ---- */
+
+static int resolve_extract(struct fn_call *c, struct error *err)
+{
+    TRY(fn_cast_text(c, 0, err));
+    TRY(fn_cast_text(c, 1, err));
+    if (c->arg_count == 3)
+        TRY(fn_cast_arg(c, 2, type_of(TYPE_INT), err));
+    c->type = type_of(TYPE_STRING);
+    c->nullable |= strcmp(c->row->name, "regexp_substr") == 0;
+    return 0;
+}
+
+static int bad_group(struct kernel *k, uint32_t groups, int64_t group)
+{
+    struct buf count = BUF_INIT, index = BUF_INIT, name = BUF_INIT;
+    buf_addf(&count, "%u", groups);
+    buf_addf(&index, "%lld", (long long)group);
+    buf_addf(&name, "`%s`", k->node->fn->name);
+    int rc = kernel_raise(k, ERR_REGEX_GROUP, "parameter", "`idx`", "functionName", name.data, "groupCount", count.data,
+                          "groupIndex", index.data, NULL);
+    buf_fini(&count);
+    buf_fini(&index);
+    buf_fini(&name);
+    return rc;
+}
+
+/* A piece of a view: short ones are copied inside, long ones point where the whole points. */
+static struct strview part_of(struct kernel *k, const struct strview *v, size_t from, size_t to)
+{
+    const char *s = strview_data(v);
+    (void)k;
+    return strview_make(s + from, (uint32_t)(to - from));
+}
+
+static int run_extract(struct kernel *k, const struct column *args, struct column *out)
+{
+    struct strview *o = kernel_out(k, out);
+    bool substr = strcmp(k->node->fn->name, "regexp_substr") == 0;
+    uint8_t *nulls = NULL;
+    struct regex *re = NULL;
+    for (KERNEL_EACH(k, r)) {
+        if (kernel_null(k, r))
+            continue;
+        if (!re || args[1].kind != COL_CONST)
+            TRY(regex_get(k, &args[1], r, &re));
+        int64_t group = substr ? 0 : k->node->arg_count == 3 ? arg_i64(&args[2], r) : 1;
+        const struct strview *v = arg_text(&args[0], r);
+        if (!search(re, strview_data(v), v->bytes, 0, 0)) {
+            o[r] = strview_make("", 0);
+            if (substr)
+                kernel_set_null(k, out, &nulls, r);
+            continue;
+        }
+        if (group < 0 || group > re->groups)
+            return bad_group(k, re->groups, group);
+        const size_t *at = pcre2_get_ovector_pointer(re->match);
+        bool set = at[2 * group] != PCRE2_UNSET;
+        o[r] = set ? part_of(k, v, at[2 * group], at[2 * group + 1]) : strview_make("", 0);
+    }
+    return 0;
+}
+
+/* ---- regexp_replace ---- */
+
+static int resolve_replace(struct fn_call *c, struct error *err)
+{
+    for (uint32_t i = 0; i < 3; i++)
+        TRY(fn_cast_text(c, i, err));
+    if (c->arg_count == 4)
+        TRY(fn_cast_arg(c, 3, type_of(TYPE_INT), err));
+    c->type = type_of(TYPE_STRING);
+    return 0;
+}
+
+/* Appends the replacement for the current match: $1, ${name} and backslashes as in Java. */
+static bool add_replacement(struct regex *re, const char *s, const char *with, uint32_t n, struct buf *out)
+{
+    const size_t *at = pcre2_get_ovector_pointer(re->match);
+    for (uint32_t i = 0; i < n; i++) {
+        if (with[i] == '\\') {
+            if (++i >= n)
+                return false;
+            buf_addc(out, with[i]);
+            continue;
+        }
+        if (with[i] != '$') {
+            buf_addc(out, with[i]);
+            continue;
+        }
+        uint32_t group = 0;
+        if (i + 1 < n && with[i + 1] == '{') {
+            char name[64];
+            const char *close = memchr(with + i, '}', n - i);
+            size_t len = close ? (size_t)(close - with - i - 2) : 64;
+            if (len >= sizeof name)
+                return false;
+            memcpy(name, with + i + 2, len);
+            name[len] = 0;
+            int number = pcre2_substring_number_from_name(re->code, (const unsigned char *)name);
+            if (number < 0)
+                return false;
+            group = (uint32_t)number;
+            i = (uint32_t)(close - with);
+        } else if (i + 1 < n && with[i + 1] >= '0' && with[i + 1] <= '9') {
+            group = (uint32_t)(with[++i] - '0');
+            if (group > re->groups)
+                return false;
+            while (i + 1 < n && with[i + 1] >= '0' && with[i + 1] <= '9' && group * 10 + (uint32_t)(with[i + 1] - '0') <= re->groups)
+                group = group * 10 + (uint32_t)(with[++i] - '0');
+        } else {
+            return false;
+        }
+        if (at[2 * group] != PCRE2_UNSET)
+            buf_add(out, s + at[2 * group], at[2 * group + 1] - at[2 * group]);
+    }
+    return true;
+}
+
+static int bad_replacement(struct kernel *k, const struct column *args, uint32_t r, int64_t position)
+{
+    const struct strview *v[3] = {arg_text(&args[0], r), arg_text(&args[1], r), arg_text(&args[2], r)};
+    struct buf b[4] = {BUF_INIT, BUF_INIT, BUF_INIT, BUF_INIT};
+    for (int i = 0; i < 3; i++)
+        buf_addf(&b[i], "%.*s", (int)v[i]->bytes, strview_data(v[i]));
+    buf_addf(&b[3], "%lld", (long long)position);
+    int rc = kernel_raise(k, ERR_REGEX_REPLACE, "source", b[0].data, "pattern", b[1].data, "replacement", b[2].data, "position",
+                          b[3].data, NULL);
+    for (int i = 0; i < 4; i++)
+        buf_fini(&b[i]);
+    return rc;
+}
+
+static int run_replace(struct kernel *k, const struct column *args, struct column *out)
+{
+    struct strview *o = kernel_out(k, out);
+    struct regex *re = NULL;
+    struct buf b = BUF_INIT;
+    int rc = 0;
+    for (KERNEL_EACH(k, r)) {
+        if (kernel_null(k, r))
+            continue;
+        if ((!re || args[1].kind != COL_CONST) && (rc = regex_get(k, &args[1], r, &re)) != 0)
+            goto out;
+        const struct strview *v = arg_text(&args[0], r), *with = arg_text(&args[2], r);
+        int64_t position = k->node->arg_count == 4 ? arg_i64(&args[3], r) : 1;
+        const char *s = strview_data(v);
+        size_t from = 0, n = v->bytes;
+        for (int64_t i = 1; i < position && from < n; i++)
+            from += utf8_bytes((unsigned char)s[from]);
+        if (!search(re, s, n, from, 0)) {
+            o[r] = *v;
+            continue;
+        }
+        const size_t *at = pcre2_get_ovector_pointer(re->match);
+        size_t done = 0;
+        buf_reset(&b);
+        do {
+            buf_add(&b, s + done, at[0] - done);
+            if (!add_replacement(re, s, strview_data(with), with->bytes, &b)) {
+                rc = bad_replacement(k, args, r, position);
+                goto out;
+            }
+            done = at[1];
+        } while (search_next(re, s, n, at[0], at[1]));
+        buf_add(&b, s + done, n - done);
+        o[r] = kernel_keep(k, b.data, b.bytes);
+    }
+out:
+    buf_fini(&b);
+    return rc;
+}
+
+const struct fn_row fn_regex_rows[] = {
+    {"rlike", 2, 2, FN_NULL_ANY, resolve_rlike, run_rlike, "whether the regular expression matches somewhere in the text"},
+    {"regexp", 2, 2, FN_NULL_ANY, resolve_rlike, run_rlike, "whether the regular expression matches somewhere in the text"},
+    {"regexp_like", 2, 2, FN_NULL_ANY, resolve_rlike, run_rlike, "whether the regular expression matches somewhere in the text"},
+    {"regexp_count", 2, 2, FN_NULL_ANY, resolve_rlike, run_count, "how often the regular expression matches"},
+    {"regexp_instr", 2, 3, FN_NULL_ANY, resolve_rlike, run_count, "position of the first match, 0 when there is none"},
+    {"regexp_extract", 2, 3, FN_NULL_ANY, resolve_extract, run_extract, "a group (1 unless given) of the first match"},
+    {"regexp_substr", 2, 2, FN_NULL_ANY | FN_OWN_NULLS, resolve_extract, run_extract, "the first match, null when there is none"},
+    {"regexp_replace", 3, 4, FN_NULL_ANY, resolve_replace, run_replace, "every match replaced"},
+    {0}};

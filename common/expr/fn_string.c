@@ -3,65 +3,16 @@
 
 #include "common/expr/fn_impl.h"
 
-/* ---- UTF-8 ---- */
-
-static bool is_ascii(const char *p, uint32_t n)
-{
-    unsigned char any = 0;
-    for (uint32_t i = 0; i < n; i++)
-        any |= (unsigned char)p[i];
-    return any < 0x80;
-}
-
-static uint32_t char_bytes(unsigned char lead)
-{
-    return lead < 0xc0 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-}
-
-static uint32_t count_chars(const char *p, uint32_t n)
-{
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < n; i++)
-        count += ((unsigned char)p[i] & 0xc0) != 0x80;
-    return count;
-}
-
 /* Byte offset of character number at, n when past the end. */
 static uint32_t char_offset(const char *p, uint32_t n, int64_t at)
 {
     uint32_t i = 0;
     for (; at > 0 && i < n; at--)
-        i += char_bytes((unsigned char)p[i]);
+        i += utf8_bytes((unsigned char)p[i]);
     return i < n ? i : n;
 }
 
 /* ---- shared ---- */
-
-static const struct strview *text_at(const struct column *col, uint32_t r)
-{
-    return (const struct strview *)col->data + (col->kind == COL_CONST ? 0 : r);
-}
-
-static int64_t int_at(const struct column *col, uint32_t r)
-{
-    uint32_t at = col->kind == COL_CONST ? 0 : r;
-    switch (col->phys) {
-    case PHYS_I32: return ((const int32_t *)col->data)[at];
-    case PHYS_I64: return ((const int64_t *)col->data)[at];
-    case PHYS_I16: return ((const int16_t *)col->data)[at];
-    default: return ((const int8_t *)col->data)[at];
-    }
-}
-
-/* A result string from bytes in scratch. */
-static struct strview keep(struct kernel *k, const char *p, uint32_t n)
-{
-    if (n <= STRVIEW_INLINE)
-        return strview_make(p, n);
-    char *copy = arena_alloc(k->ar, n);
-    memcpy(copy, p, n);
-    return strview_make(copy, n);
-}
 
 /* All arguments strings (binary stays for the functions that take it). */
 static int strings(struct fn_call *c, struct error *err)
@@ -106,143 +57,6 @@ static int text_then_ints(struct fn_call *c, struct error *err)
     return 0;
 }
 
-/* ---- LIKE ---- */
-
-/* The pattern taken apart: literal pieces between %; _ matches one character. */
-enum like_kind { LIKE_EXACT, LIKE_PREFIX, LIKE_SUFFIX, LIKE_CONTAINS, LIKE_GENERAL };
-
-struct like {
-    enum like_kind kind;
-    char *text;       /* literal of the simple kinds */
-    uint32_t bytes;
-    const char *pattern;
-    uint32_t pattern_bytes;
-    char escape;
-};
-
-static int like_compile(struct kernel *k, const struct strview *pattern, char escape, struct like *l)
-{
-    const char *p = strview_data(pattern);
-    uint32_t n = pattern->bytes;
-    *l = (struct like){.kind = LIKE_GENERAL, .pattern = p, .pattern_bytes = n, .escape = escape};
-    l->text = arena_alloc(k->ar, n + 1);
-    uint32_t wild = 0, first = UINT32_MAX, last = 0;
-    bool one = false;
-    for (uint32_t i = 0; i < n; i++) {
-        if (p[i] == escape) {
-            if (i + 1 >= n || (p[i + 1] != '%' && p[i + 1] != '_' && p[i + 1] != escape)) {
-                struct buf text = BUF_INIT;
-                buf_addf(&text, "'%.*s'", (int)n, p);
-                int rc = kernel_raise(k, ERR_INVALID_ARG, "functionName", "like", "parameter", "pattern", "message",
-                                      i + 1 >= n ? "the escape character must not end it"
-                                                 : "the escape character must be followed by %, _ or itself", NULL);
-                buf_fini(&text);
-                return rc;
-            }
-            l->text[l->bytes++] = p[++i];
-        } else if (p[i] == '%') {
-            wild++;
-            if (first == UINT32_MAX)
-                first = i;
-            last = i;
-        } else {
-            one |= p[i] == '_';
-            l->text[l->bytes++] = p[i];
-        }
-    }
-    if (one)
-        return 0;
-    if (wild == 0)
-        l->kind = LIKE_EXACT;
-    else if (wild == 1 && last == n - 1)
-        l->kind = LIKE_PREFIX;
-    else if (wild == 1 && first == 0)
-        l->kind = LIKE_SUFFIX;
-    else if (wild == 2 && first == 0 && last == n - 1)
-        l->kind = LIKE_CONTAINS;
-    return 0;
-}
-
-/* Greedy matching with one point to come back to: the newest %. */
-static bool like_general(const struct like *l, const char *s, uint32_t n)
-{
-    const char *p = l->pattern;
-    uint32_t i = 0, j = 0, star = UINT32_MAX, mark = 0;
-    while (i < n) {
-        if (j < l->pattern_bytes && p[j] == '%') {
-            star = j++;
-            mark = i;
-        } else if (j < l->pattern_bytes && p[j] == l->escape && j + 1 < l->pattern_bytes && p[j + 1] == s[i]) {
-            j += 2;
-            i++;
-        } else if (j < l->pattern_bytes && p[j] == '_' ) {
-            i += char_bytes((unsigned char)s[i]);
-            j++;
-        } else if (j < l->pattern_bytes && p[j] != l->escape && p[j] == s[i]) {
-            i++;
-            j++;
-        } else if (star != UINT32_MAX) {
-            j = star + 1;
-            mark += char_bytes((unsigned char)s[mark]);
-            i = mark;
-        } else {
-            return false;
-        }
-    }
-    while (j < l->pattern_bytes && p[j] == '%')
-        j++;
-    return j == l->pattern_bytes;
-}
-
-static bool like_match(const struct like *l, const struct strview *v)
-{
-    const char *s = strview_data(v);
-    uint32_t n = v->bytes;
-    switch (l->kind) {
-    case LIKE_EXACT: return n == l->bytes && memcmp(s, l->text, n) == 0;
-    case LIKE_PREFIX: return n >= l->bytes && memcmp(s, l->text, l->bytes) == 0;
-    case LIKE_SUFFIX: return n >= l->bytes && memcmp(s + n - l->bytes, l->text, l->bytes) == 0;
-    case LIKE_CONTAINS: return l->bytes == 0 || memmem(s, n, l->text, l->bytes) != NULL;
-    case LIKE_GENERAL: return like_general(l, s, n);
-    }
-    UNREACHABLE("a kind of the enum");
-}
-
-/* like(text, pattern, escape); ilike folds both. */
-static int run_like(struct kernel *k, const struct column *args, struct column *out)
-{
-    uint8_t *o = kernel_out(k, out);
-    struct like l = {0};
-    bool ready = false;
-    for (KERNEL_EACH(k, r)) {
-        if (k->nulls && k->nulls[r])
-            continue;
-        if (!ready || args[1].kind != COL_CONST) {
-            char escape = '\\';
-            if (k->node->arg_count == 3 && text_at(&args[2], r)->bytes > 0)
-                escape = strview_data(text_at(&args[2], r))[0];
-            TRY(like_compile(k, text_at(&args[1], r), escape, &l));
-            ready = true;
-        }
-        o[r] = like_match(&l, text_at(&args[0], r));
-    }
-    return 0;
-}
-
-static int resolve_ilike(struct fn_call *c, struct error *err)
-{
-    struct expr *args[3];
-    for (uint32_t i = 0; i < c->arg_count; i++) {
-        args[i] = c->args[i];
-        if (i < 2)
-            TRY(expr_call(c->ar, c->cx, "lower", &c->args[i], 1, c->span, &args[i], err));
-    }
-    struct expr *e;
-    TRY(expr_call(c->ar, c->cx, "like", args, c->arg_count, c->span, &e, err));
-    fn_become_expr(c, e);
-    return 0;
-}
-
 /* ---- pieces ---- */
 
 /* substring(text, pos, [count]): positions from 1, negative from the end, 0 as 1. */
@@ -250,8 +64,8 @@ static struct strview substring(struct kernel *k, const struct strview *v, int64
 {
     (void)k;
     const char *s = strview_data(v);
-    bool narrow = binary || is_ascii(s, v->bytes);
-    int64_t n = narrow ? v->bytes : count_chars(s, v->bytes);
+    bool narrow = binary || utf8_is_ascii(s, v->bytes);
+    int64_t n = narrow ? v->bytes : utf8_count(s, v->bytes);
     int64_t start = pos > 0 ? pos - 1 : pos < 0 ? n + pos : 0;
     int64_t stop = count > n - start ? n : start + count;
     start = start < 0 ? 0 : start > n ? n : start;
@@ -268,19 +82,19 @@ static int run_substring(struct kernel *k, const struct column *args, struct col
     const char *name = k->node->fn->name;
     bool binary = args[0].type->id == TYPE_BINARY;
     for (KERNEL_EACH(k, r)) {
-        if (k->nulls && k->nulls[r])
+        if (kernel_null(k, r))
             continue;
-        const struct strview *v = text_at(&args[0], r);
+        const struct strview *v = arg_text(&args[0], r);
         if (v->bytes <= STRVIEW_INLINE) { /* strview_data of a view that moves: copy out of the column first */
             v = arena_dup(k->ar, v, sizeof *v);
         }
-        int64_t a = int_at(&args[1], r);
+        int64_t a = arg_i64(&args[1], r);
         if (name[0] == 'l')
             o[r] = substring(k, v, 1, a < 0 ? 0 : a, binary);
         else if (name[0] == 'r')
             o[r] = a <= 0 ? strview_make("", 0) : substring(k, v, -a, a, binary);
         else
-            o[r] = substring(k, v, a, k->node->arg_count == 3 ? int_at(&args[2], r) : INT32_MAX, binary);
+            o[r] = substring(k, v, a, k->node->arg_count == 3 ? arg_i64(&args[2], r) : INT32_MAX, binary);
         if (name[0] == 'r' && a > v->bytes)
             o[r] = *v;
     }
@@ -302,14 +116,14 @@ static int run_concat(struct kernel *k, const struct column *args, struct column
 {
     struct strview *o = kernel_out(k, out);
     for (KERNEL_EACH(k, r)) {
-        if (k->nulls && k->nulls[r])
+        if (kernel_null(k, r))
             continue;
         size_t total = 0;
         for (uint32_t i = 0; i < k->node->arg_count; i++)
-            total += text_at(&args[i], r)->bytes;
+            total += arg_text(&args[i], r)->bytes;
         char *p = arena_alloc(k->ar, total + 1), *at = p;
         for (uint32_t i = 0; i < k->node->arg_count; i++) {
-            const struct strview *v = text_at(&args[i], r);
+            const struct strview *v = arg_text(&args[i], r);
             memcpy(at, strview_data(v), v->bytes);
             at += v->bytes;
         }
@@ -329,7 +143,7 @@ static int run_concat_ws(struct kernel *k, const struct column *args, struct col
             nulls[r] = 1;
             continue;
         }
-        const struct strview *sep = text_at(&args[0], r);
+        const struct strview *sep = arg_text(&args[0], r);
         buf_reset(&b);
         bool any = false;
         for (uint32_t i = 1; i < k->node->arg_count; i++) {
@@ -338,9 +152,9 @@ static int run_concat_ws(struct kernel *k, const struct column *args, struct col
             if (any)
                 buf_add(&b, strview_data(sep), sep->bytes);
             any = true;
-            buf_add(&b, strview_data(text_at(&args[i], r)), text_at(&args[i], r)->bytes);
+            buf_add(&b, strview_data(arg_text(&args[i], r)), arg_text(&args[i], r)->bytes);
         }
-        o[r] = keep(k, b.data ? b.data : "", (uint32_t)b.bytes);
+        o[r] = kernel_keep(k, b.data ? b.data : "", (uint32_t)b.bytes);
     }
     buf_fini(&b);
     return 0;
@@ -354,10 +168,10 @@ static int run_length(struct kernel *k, const struct column *args, struct column
     char kind = k->node->fn->name[0]; /* length, char_length, character_length, octet_length, bit_length */
     bool bytes = kind == 'o' || kind == 'b' || args[0].type->id == TYPE_BINARY;
     for (KERNEL_EACH(k, r)) {
-        if (k->nulls && k->nulls[r])
+        if (kernel_null(k, r))
             continue;
-        const struct strview *v = text_at(&args[0], r);
-        o[r] = (int32_t)(bytes ? v->bytes : count_chars(strview_data(v), v->bytes));
+        const struct strview *v = arg_text(&args[0], r);
+        o[r] = (int32_t)(bytes ? v->bytes : utf8_count(strview_data(v), v->bytes));
         if (kind == 'b')
             o[r] *= 8;
     }
@@ -371,10 +185,10 @@ static int32_t find(const struct strview *hay, const struct strview *needle, int
     if (from < 1)
         return 0;
     uint32_t start = char_offset(s, hay->bytes, from - 1);
-    if (from - 1 > count_chars(s, hay->bytes))
+    if (from - 1 > utf8_count(s, hay->bytes))
         return 0;
-    const char *hit = memmem(s + start, hay->bytes - start, strview_data(needle), needle->bytes);
-    return hit ? (int32_t)count_chars(s, (uint32_t)(hit - s)) + 1 : 0;
+    const char *hit = text_find(s + start, hay->bytes - start, strview_data(needle), needle->bytes);
+    return hit ? (int32_t)utf8_count(s, (uint32_t)(hit - s)) + 1 : 0;
 }
 
 static int resolve_locate(struct fn_call *c, struct error *err)
@@ -393,10 +207,10 @@ static int run_find(struct kernel *k, const struct column *args, struct column *
     int32_t *o = kernel_out(k, out);
     bool instr = k->node->fn->name[0] == 'i';
     for (KERNEL_EACH(k, r)) {
-        if (k->nulls && k->nulls[r])
+        if (kernel_null(k, r))
             continue;
-        const struct strview *hay = text_at(&args[instr ? 0 : 1], r), *needle = text_at(&args[instr ? 1 : 0], r);
-        o[r] = find(hay, needle, k->node->arg_count == 3 ? int_at(&args[2], r) : 1);
+        const struct strview *hay = arg_text(&args[instr ? 0 : 1], r), *needle = arg_text(&args[instr ? 1 : 0], r);
+        o[r] = find(hay, needle, k->node->arg_count == 3 ? arg_i64(&args[2], r) : 1);
     }
     return 0;
 }
@@ -406,12 +220,12 @@ static int run_affix(struct kernel *k, const struct column *args, struct column 
     uint8_t *o = kernel_out(k, out);
     char kind = k->node->fn->name[0]; /* startswith, endswith, contains */
     for (KERNEL_EACH(k, r)) {
-        if (k->nulls && k->nulls[r])
+        if (kernel_null(k, r))
             continue;
-        const struct strview *a = text_at(&args[0], r), *b = text_at(&args[1], r);
+        const struct strview *a = arg_text(&args[0], r), *b = arg_text(&args[1], r);
         const char *s = strview_data(a), *t = strview_data(b);
         if (kind == 'c')
-            o[r] = b->bytes == 0 || memmem(s, a->bytes, t, b->bytes) != NULL;
+            o[r] = b->bytes == 0 || text_find(s, a->bytes, t, b->bytes) != NULL;
         else
             o[r] = a->bytes >= b->bytes && memcmp(kind == 's' ? s : s + a->bytes - b->bytes, t, b->bytes) == 0;
     }
@@ -425,9 +239,9 @@ static int run_case(struct kernel *k, const struct column *args, struct column *
     struct strview *o = kernel_out(k, out);
     char kind = k->node->fn->name[0]; /* upper, ucase, lower, lcase, initcap */
     for (KERNEL_EACH(k, r)) {
-        if (k->nulls && k->nulls[r])
+        if (kernel_null(k, r))
             continue;
-        const struct strview *v = text_at(&args[0], r);
+        const struct strview *v = arg_text(&args[0], r);
         const char *s = strview_data(v);
         char *p = arena_alloc(k->ar, v->bytes + 1);
         bool word = true;
@@ -444,8 +258,8 @@ static int run_case(struct kernel *k, const struct column *args, struct column *
 
 static bool in_set(const char *set, uint32_t n, const char *ch, uint32_t bytes)
 {
-    for (uint32_t i = 0; i < n; i += char_bytes((unsigned char)set[i])) {
-        if (char_bytes((unsigned char)set[i]) == bytes && i + bytes <= n && memcmp(set + i, ch, bytes) == 0)
+    for (uint32_t i = 0; i < n; i += utf8_bytes((unsigned char)set[i])) {
+        if (utf8_bytes((unsigned char)set[i]) == bytes && i + bytes <= n && memcmp(set + i, ch, bytes) == 0)
             return true;
     }
     return false;
@@ -458,13 +272,13 @@ static int run_trim(struct kernel *k, const struct column *args, struct column *
     char kind = k->node->fn->name[0];
     static const struct strview blank = {.bytes = 1, .inl = " "};
     for (KERNEL_EACH(k, r)) {
-        if (k->nulls && k->nulls[r])
+        if (kernel_null(k, r))
             continue;
-        const struct strview *v = text_at(&args[0], r), *set = k->node->arg_count == 2 ? text_at(&args[1], r) : &blank;
+        const struct strview *v = arg_text(&args[0], r), *set = k->node->arg_count == 2 ? arg_text(&args[1], r) : &blank;
         const char *s = strview_data(v), *t = strview_data(set);
         uint32_t from = 0, to = v->bytes;
         while (kind != 'r' && from < to) {
-            uint32_t n = char_bytes((unsigned char)s[from]);
+            uint32_t n = utf8_bytes((unsigned char)s[from]);
             if (from + n > to || !in_set(t, set->bytes, s + from, n))
                 break;
             from += n;
@@ -477,7 +291,7 @@ static int run_trim(struct kernel *k, const struct column *args, struct column *
                 break;
             to = at;
         }
-        o[r] = keep(k, s + from, to - from);
+        o[r] = kernel_keep(k, s + from, to - from);
     }
     return 0;
 }
@@ -499,22 +313,22 @@ static int run_pad(struct kernel *k, const struct column *args, struct column *o
     static const struct strview blank = {.bytes = 1, .inl = " "};
     struct buf b = BUF_INIT;
     for (KERNEL_EACH(k, r)) {
-        if (k->nulls && k->nulls[r])
+        if (kernel_null(k, r))
             continue;
-        const struct strview *v = text_at(&args[0], r), *pad = k->node->arg_count == 3 ? text_at(&args[2], r) : &blank;
+        const struct strview *v = arg_text(&args[0], r), *pad = k->node->arg_count == 3 ? arg_text(&args[2], r) : &blank;
         const char *s = strview_data(v), *t = strview_data(pad);
-        int64_t want = int_at(&args[1], r), have = count_chars(s, v->bytes);
+        int64_t want = arg_i64(&args[1], r), have = utf8_count(s, v->bytes);
         buf_reset(&b);
         if (want <= have || pad->bytes == 0) {
             uint32_t n = want <= have ? char_offset(s, v->bytes, want < 0 ? 0 : want) : v->bytes;
-            o[r] = keep(k, s, n);
+            o[r] = kernel_keep(k, s, n);
             continue;
         }
         if (!left)
             buf_add(&b, s, v->bytes);
         uint32_t at = 0;
         for (int64_t i = have; i < want; i++) {
-            uint32_t n = char_bytes((unsigned char)t[at]);
+            uint32_t n = utf8_bytes((unsigned char)t[at]);
             buf_add(&b, t + at, n);
             at += n;
             if (at >= pad->bytes)
@@ -522,7 +336,7 @@ static int run_pad(struct kernel *k, const struct column *args, struct column *o
         }
         if (left)
             buf_add(&b, s, v->bytes);
-        o[r] = keep(k, b.data, (uint32_t)b.bytes);
+        o[r] = kernel_keep(k, b.data, (uint32_t)b.bytes);
     }
     buf_fini(&b);
     return 0;
@@ -536,19 +350,19 @@ static int run_replace(struct kernel *k, const struct column *args, struct colum
     struct buf b = BUF_INIT;
     static const struct strview nothing;
     for (KERNEL_EACH(k, r)) {
-        if (k->nulls && k->nulls[r])
+        if (kernel_null(k, r))
             continue;
-        const struct strview *v = text_at(&args[0], r), *what = text_at(&args[1], r),
-                             *with = k->node->arg_count == 3 ? text_at(&args[2], r) : &nothing;
+        const struct strview *v = arg_text(&args[0], r), *what = arg_text(&args[1], r),
+                             *with = k->node->arg_count == 3 ? arg_text(&args[2], r) : &nothing;
         const char *s = strview_data(v), *end = s + v->bytes, *hit;
         buf_reset(&b);
-        while (what->bytes && (hit = memmem(s, (size_t)(end - s), strview_data(what), what->bytes)) != NULL) {
+        while (what->bytes && (hit = text_find(s, (size_t)(end - s), strview_data(what), what->bytes)) != NULL) {
             buf_add(&b, s, (size_t)(hit - s));
             buf_add(&b, strview_data(with), with->bytes);
             s = hit + what->bytes;
         }
         buf_add(&b, s, (size_t)(end - s));
-        o[r] = keep(k, b.data, (uint32_t)b.bytes);
+        o[r] = kernel_keep(k, b.data, (uint32_t)b.bytes);
     }
     buf_fini(&b);
     return 0;
@@ -559,16 +373,16 @@ static int run_translate(struct kernel *k, const struct column *args, struct col
     struct strview *o = kernel_out(k, out);
     struct buf b = BUF_INIT;
     for (KERNEL_EACH(k, r)) {
-        if (k->nulls && k->nulls[r])
+        if (kernel_null(k, r))
             continue;
-        const struct strview *v = text_at(&args[0], r), *from = text_at(&args[1], r), *to = text_at(&args[2], r);
+        const struct strview *v = arg_text(&args[0], r), *from = arg_text(&args[1], r), *to = arg_text(&args[2], r);
         const char *s = strview_data(v), *f = strview_data(from), *t = strview_data(to);
         buf_reset(&b);
         for (uint32_t i = 0, n; i < v->bytes; i += n) {
-            n = char_bytes((unsigned char)s[i]);
+            n = utf8_bytes((unsigned char)s[i]);
             int64_t at = 0, found = -1;
-            for (uint32_t j = 0; j < from->bytes && found < 0; j += char_bytes((unsigned char)f[j]), at++) {
-                if (char_bytes((unsigned char)f[j]) == n && memcmp(f + j, s + i, n) == 0)
+            for (uint32_t j = 0; j < from->bytes && found < 0; j += utf8_bytes((unsigned char)f[j]), at++) {
+                if (utf8_bytes((unsigned char)f[j]) == n && memcmp(f + j, s + i, n) == 0)
                     found = at;
             }
             if (found < 0) {
@@ -576,10 +390,10 @@ static int run_translate(struct kernel *k, const struct column *args, struct col
             } else {
                 uint32_t j = char_offset(t, to->bytes, found);
                 if (j < to->bytes)
-                    buf_add(&b, t + j, char_bytes((unsigned char)t[j]));
+                    buf_add(&b, t + j, utf8_bytes((unsigned char)t[j]));
             }
         }
-        o[r] = keep(k, b.data ? b.data : "", (uint32_t)b.bytes);
+        o[r] = kernel_keep(k, b.data ? b.data : "", (uint32_t)b.bytes);
     }
     buf_fini(&b);
     return 0;
@@ -589,13 +403,13 @@ static int run_reverse(struct kernel *k, const struct column *args, struct colum
 {
     struct strview *o = kernel_out(k, out);
     for (KERNEL_EACH(k, r)) {
-        if (k->nulls && k->nulls[r])
+        if (kernel_null(k, r))
             continue;
-        const struct strview *v = text_at(&args[0], r);
+        const struct strview *v = arg_text(&args[0], r);
         const char *s = strview_data(v);
         char *p = arena_alloc(k->ar, v->bytes + 1);
         for (uint32_t i = 0, n; i < v->bytes; i += n) {
-            n = char_bytes((unsigned char)s[i]);
+            n = utf8_bytes((unsigned char)s[i]);
             if (i + n > v->bytes)
                 n = v->bytes - i;
             memcpy(p + v->bytes - i - n, s + i, n);
@@ -611,10 +425,10 @@ static int run_repeat(struct kernel *k, const struct column *args, struct column
     struct buf b = BUF_INIT;
     int rc = 0;
     for (KERNEL_EACH(k, r)) {
-        if (k->nulls && k->nulls[r])
+        if (kernel_null(k, r))
             continue;
-        const struct strview *v = text_at(&args[0], r);
-        int64_t n = int_at(&args[1], r);
+        const struct strview *v = arg_text(&args[0], r);
+        int64_t n = arg_i64(&args[1], r);
         if (n > 0 && (uint64_t)n * v->bytes > INT32_MAX) {
             rc = kernel_raise(k, ERR_INVALID_ARG, "functionName", "repeat", "parameter", "n", "message",
                               "the result would pass 2 GiB", NULL);
@@ -623,7 +437,7 @@ static int run_repeat(struct kernel *k, const struct column *args, struct column
         buf_reset(&b);
         for (int64_t i = 0; i < n && v->bytes; i++)
             buf_add(&b, strview_data(v), v->bytes);
-        o[r] = keep(k, b.data ? b.data : "", (uint32_t)b.bytes);
+        o[r] = kernel_keep(k, b.data ? b.data : "", (uint32_t)b.bytes);
     }
     buf_fini(&b);
     return rc;
@@ -642,15 +456,15 @@ static int run_split_part(struct kernel *k, const struct column *args, struct co
 {
     struct strview *o = kernel_out(k, out);
     for (KERNEL_EACH(k, r)) {
-        if (k->nulls && k->nulls[r])
+        if (kernel_null(k, r))
             continue;
-        const struct strview *v = text_at(&args[0], r), *d = text_at(&args[1], r);
-        int64_t want = int_at(&args[2], r), parts = 1;
+        const struct strview *v = arg_text(&args[0], r), *d = arg_text(&args[1], r);
+        int64_t want = arg_i64(&args[2], r), parts = 1;
         if (want == 0)
             return kernel_raise(k, ERR_INVALID_ARG, "functionName", "split_part", "parameter", "partNum", "message",
                                 "parts are numbered from 1, or from -1 backwards", NULL);
         const char *s = strview_data(v), *end = s + v->bytes, *hit;
-        for (const char *at = s; d->bytes && (hit = memmem(at, (size_t)(end - at), strview_data(d), d->bytes)) != NULL;
+        for (const char *at = s; d->bytes && (hit = text_find(at, (size_t)(end - at), strview_data(d), d->bytes)) != NULL;
              at = hit + d->bytes)
             parts++;
         if (want < 0)
@@ -660,9 +474,9 @@ static int run_split_part(struct kernel *k, const struct column *args, struct co
             continue;
         }
         while (--want > 0)
-            s = (const char *)memmem(s, (size_t)(end - s), strview_data(d), d->bytes) + d->bytes;
-        hit = d->bytes ? memmem(s, (size_t)(end - s), strview_data(d), d->bytes) : NULL;
-        o[r] = keep(k, s, (uint32_t)((hit ? hit : end) - s));
+            s = (const char *)text_find(s, (size_t)(end - s), strview_data(d), d->bytes) + d->bytes;
+        hit = d->bytes ? text_find(s, (size_t)(end - s), strview_data(d), d->bytes) : NULL;
+        o[r] = kernel_keep(k, s, (uint32_t)((hit ? hit : end) - s));
     }
     return 0;
 }
@@ -671,11 +485,11 @@ static int run_ascii(struct kernel *k, const struct column *args, struct column 
 {
     int32_t *o = kernel_out(k, out);
     for (KERNEL_EACH(k, r)) {
-        if (k->nulls && k->nulls[r])
+        if (kernel_null(k, r))
             continue;
-        const struct strview *v = text_at(&args[0], r);
+        const struct strview *v = arg_text(&args[0], r);
         const unsigned char *s = (const unsigned char *)strview_data(v);
-        uint32_t n = v->bytes ? char_bytes(s[0]) : 0;
+        uint32_t n = v->bytes ? utf8_bytes(s[0]) : 0;
         int32_t cp = n == 0 ? 0 : n == 1 ? s[0] : n == 2 ? s[0] & 0x1f : n == 3 ? s[0] & 0x0f : s[0] & 0x07;
         for (uint32_t i = 1; i < n && i < v->bytes; i++)
             cp = cp << 6 | (s[i] & 0x3f);
@@ -695,9 +509,9 @@ static int run_chr(struct kernel *k, const struct column *args, struct column *o
 {
     struct strview *o = kernel_out(k, out);
     for (KERNEL_EACH(k, r)) {
-        if (k->nulls && k->nulls[r])
+        if (kernel_null(k, r))
             continue;
-        int64_t v = int_at(&args[0], r);
+        int64_t v = arg_i64(&args[0], r);
         unsigned char c = (unsigned char)(v & 0xff);
         char two[2] = {(char)(0xc0 | c >> 6), (char)(0x80 | (c & 0x3f))};
         o[r] = v < 0 ? strview_make("", 0) : c < 0x80 ? strview_make((const char *)&c, 1) : strview_make(two, 2);
@@ -707,8 +521,6 @@ static int run_chr(struct kernel *k, const struct column *args, struct column *o
 
 #define TEXT FN_NULL_ANY
 const struct fn_row fn_string_rows[] = {
-    {"like", 2, 3, TEXT | FN_RAISES, strings_to_bool, run_like, "matches a pattern with % and _"},
-    {"ilike", 2, 3, TEXT | FN_RAISES, resolve_ilike, run_like, "like, whatever the case"},
     {"substring", 2, 3, TEXT, text_then_ints, run_substring, "part of a text from a position on"},
     {"substr", 2, 3, TEXT, text_then_ints, run_substring, "part of a text from a position on"},
     {"left", 2, 2, TEXT, text_then_ints, run_substring, "the first characters"},

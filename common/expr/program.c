@@ -35,6 +35,7 @@ struct memo {
     uint64_t dict_id;    /* results over dictionary entries, kept across batches */
     struct column dict_result;
     struct arena dict_ar;
+    struct kernel_cache cache;
 };
 
 struct expr_state {
@@ -130,8 +131,12 @@ void expr_state_free(struct expr_state *st)
 {
     if (!st)
         return;
-    for (uint32_t i = 0; i < st->p->step_count; i++)
+    for (uint32_t i = 0; i < st->p->step_count; i++) {
+        struct kernel_cache *cache = &st->memos[i].cache;
+        if (cache->fini)
+            cache->fini(cache->data);
         arena_fini(&st->memos[i].dict_ar);
+    }
     arena_fini(&st->ar);
     arena_fini(&st->const_ar);
     xfree(st->memos);
@@ -408,7 +413,7 @@ static int eval_constant(struct expr_state *st, uint32_t index, struct column *r
             TRY(eval(st, s->args[i], (struct rows){NULL, 1, false}, &args[i], err));
         for (uint32_t i = 0; i < s->arg_count; i++)
             args[i].rows = 1;
-        struct kernel k = {.ar = &st->const_ar, .node = e, .cx = st->p->cx, .rows = 1, .sel_count = 1, .rng = &st->rng,
+        struct kernel k = {.ar = &st->const_ar, .node = e, .cx = st->p->cx, .rows = 1, .sel_count = 1, .rng = &st->rng, .cache = &m->cache,
                            .partition = st->partition, .err = err};
         TRY(run_kernel(&k, s, args, &m->kept));
         if (m->kept.kind == COL_FLAT && !m->kept.type->child_count)
@@ -437,7 +442,7 @@ static int eval_entries(struct expr_state *st, uint32_t index, const struct colu
         entries[dict_arg].kind = COL_FLAT;
         entries[dict_arg].codes = NULL;
         struct kernel k = {.ar = &m->dict_ar, .node = s->e, .cx = st->p->cx, .rows = d->dict_rows,
-                           .sel_count = d->dict_rows, .rng = &st->rng, .partition = st->partition, .err = err};
+                           .sel_count = d->dict_rows, .rng = &st->rng, .cache = &m->cache, .partition = st->partition, .err = err};
         TRY(run_kernel(&k, s, entries, &m->dict_result));
         m->dict_id = d->dict_id;
     }
@@ -482,7 +487,7 @@ static int eval_call(struct expr_state *st, uint32_t index, struct rows rows, st
             args[i] = column_flatten(&args[i], rows.sel, rows.count, &st->ar);
     }
     struct kernel k = {.ar = &st->ar, .node = s->e, .cx = st->p->cx, .rows = st->b->rows, .sel = rows.sel,
-                       .sel_count = rows.count, .rng = &st->rng, .partition = st->partition, .err = err};
+                       .sel_count = rows.count, .rng = &st->rng, .cache = &st->memos[index].cache, .partition = st->partition, .err = err};
     return run_kernel(&k, s, args, ret);
 }
 

@@ -500,8 +500,7 @@ static int px_unary(struct px *p, struct expr **ret)
         TRY(px_unary(p, ret));
         if (number && (*ret)->kind == EXPR_LITERAL && type_is_numeric((*ret)->type)) {
             struct value v = (*ret)->literal;
-            if (v.type->id == TYPE_DECIMAL && v.type->scale == 0 && v.d == (int128_t)1 << 63 && toupper((unsigned char)p->text[p->at]) == 'L') {
-                p->at++;
+            if (v.type->id == TYPE_DECIMAL && v.type->scale == 0 && v.d == (int128_t)1 << 63 && p->text[p->at - 1] == 'L') {
                 v.type = type_of(TYPE_BIGINT);
                 v.i = INT64_MIN;
             } else if (v.type->id == TYPE_DECIMAL) {
