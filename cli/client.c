@@ -200,7 +200,7 @@ static void on_schema(struct client *c, const Drover__ResultSchema *m)
         rc = type_parse(m->type[i], &sch.fields[i].type, &err);
     }
     if (rc == 0 && c->sink->schema)
-        c->sink->schema(c->sink->ctx, schema_as_struct(&sch));
+        c->sink->schema(c->sink->ctx, &sch);
     if (rc != 0) {
         error_move(&c->error, &err);
         c->done = true;

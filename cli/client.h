@@ -23,7 +23,7 @@ struct client_config {
 
 /* What a statement gives, as it comes. Return false to stop taking rows (the rest is still read). */
 struct client_sink {
-    void (*schema)(void *ctx, const struct type *row);
+    void (*schema)(void *ctx, const struct schema *sch);
     void (*rows)(void *ctx, const struct sealed *rows);
     void *ctx;
     bool progress;             /* lines on standard error while stages run */

@@ -48,32 +48,67 @@ static int open_client(const struct command_line *cl, struct client **ret)
 struct runner {
     const struct command_line *cl;
     struct client *client;
+    struct printer *printer;
     enum output_format format;
-    uint64_t statement;
     const struct zone *zone;
     int exit_code;
 };
 
-struct shown {
-    struct output *out;
-};
-
-static void schema_cb(void *ctx, const struct type *row)
+static int write_cb(void *ctx, const char *data, size_t bytes)
 {
-    output_schema(((struct shown *)ctx)->out, row);
+    (void)ctx;
+    return fwrite(data, 1, bytes, stdout) == bytes && fflush(stdout) == 0 ? 0 : -1;
+}
+
+static void schema_cb(void *ctx, const struct schema *sch)
+{
+    printer_begin(ctx, sch);
 }
 
 static void rows_cb(void *ctx, const struct sealed *rows)
 {
-    output_rows(((struct shown *)ctx)->out, rows);
+    struct batch b = {.rows = rows->rows, .col_count = rows->col_count, .cols = rows->cols, .sel_count = rows->rows};
+    printer_rows(ctx, &b);
+}
+
+static void find_zone(struct runner *r)
+{
+    struct error err = ERROR_INIT;
+    const char *tz = getenv("TZ");
+    for (uint32_t i = 0; i < r->cl->conf_count; i++) {
+        if (str_has_prefix(r->cl->confs[i], "spark.sql.session.timeZone="))
+            tz = strchr(r->cl->confs[i], '=') + 1;
+    }
+    if (tz && *tz && zone_find(tz, &r->zone, &err) != 0)
+        error_fini(&err);
+}
+
+static int runner_open(struct runner *r)
+{
+    const struct command_line *cl = r->cl;
+    bool terminal = isatty(STDOUT_FILENO) != 0;
+    int rc = open_client(cl, &r->client);
+    if (rc != 0)
+        return rc;
+    find_zone(r);
+    r->format = cl->has_format ? cl->format : terminal ? OUTPUT_TABLE : OUTPUT_TSV;
+    struct printer_options options = {.format = r->format, .terminal_width = terminal ? terminal_width(STDOUT_FILENO) : 0,
+                                      .counts = terminal, .zone = r->zone, .write = write_cb};
+    r->printer = printer_new(&options);
+    return 0;
+}
+
+static void runner_close(struct runner *r)
+{
+    printer_free(r->printer);
+    client_close(r->client);
 }
 
 /* False: stop here. */
 static bool run_statement(struct runner *r, const char *sql)
 {
     struct error err = ERROR_INIT;
-    struct shown shown = {output_new(r->format, stdout, ++r->statement, r->zone)};
-    struct client_sink sink = {schema_cb, rows_cb, &shown, isatty(STDERR_FILENO) != 0};
+    struct client_sink sink = {schema_cb, rows_cb, r->printer, isatty(STDERR_FILENO) != 0};
     uint64_t run_us = 0;
     int64_t t0 = clock_mono_us();
     int rc = client_execute(r->client, sql, &sink, &run_us, &err);
@@ -81,16 +116,15 @@ static bool run_statement(struct runner *r, const char *sql)
     if (r->cl->timing)
         fprintf(stderr, "time %.4f s\n", seconds);
     if (rc == 0) {
-        output_end(shown.out, seconds * 1e3);
-        return true;
+        printer_end(r->printer, seconds * 1e3);
+        return !printer_failed(r->printer);
     }
     bool lost = err.code == ERR_CONNECTION_LOST;
-    output_fail(shown.out, &err, sql);
-    if (r->format == OUTPUT_JSONL && !lost) {
+    if (printer_error(r->printer, &err, sql) || lost) {
+        r->exit_code = complain(r->cl->command, &err, sql);
+    } else {
         error_fini(&err);
         r->exit_code = EXIT_FAILED;
-    } else {
-        r->exit_code = complain("sql", &err, sql);
     }
     return r->cl->keep_going && !lost;
 }
@@ -161,29 +195,16 @@ static bool file_readable(const char *path)
     return false;
 }
 
-static void find_zone(struct runner *r)
-{
-    struct error err = ERROR_INIT;
-    const char *tz = getenv("TZ");
-    for (uint32_t i = 0; i < r->cl->conf_count; i++) {
-        if (str_has_prefix(r->cl->confs[i], "spark.sql.session.timeZone="))
-            tz = strchr(r->cl->confs[i], '=') + 1;
-    }
-    if (tz && *tz && zone_find(tz, &r->zone, &err) != 0)
-        error_fini(&err);
-}
-
 int command_sql(const struct command_line *cl)
 {
-    struct runner r = {.cl = cl, .format = cl->has_format ? cl->format : isatty(STDOUT_FILENO) ? OUTPUT_TABLE : OUTPUT_TSV};
+    struct runner r = {.cl = cl};
     for (uint32_t i = 0; i < cl->source_count; i++) {
         if (cl->sources[i].is_file && !file_readable(cl->sources[i].text))
             return EXIT_USAGE;
     }
-    int rc = open_client(cl, &r.client);
+    int rc = runner_open(&r);
     if (rc != 0)
         return rc;
-    find_zone(&r);
     bool go_on = true;
     for (uint32_t i = 0; i < cl->arg_count && go_on; i++)
         go_on = run_text(&r, cl->args[i]);
@@ -191,7 +212,7 @@ int command_sql(const struct command_line *cl)
         go_on = cl->sources[i].is_file ? run_file(&r, cl->sources[i].text) : run_text(&r, cl->sources[i].text);
     if (cl->arg_count == 0 && cl->source_count == 0)
         run_stream(&r, STDIN_FILENO);
-    client_close(r.client);
+    runner_close(&r);
     return r.exit_code;
 }
 
@@ -207,13 +228,12 @@ int command_submit(const struct command_line *cl)
     }
     if (!file_readable(cl->args[0]))
         return EXIT_USAGE;
-    struct runner r = {.cl = cl, .format = cl->has_format ? cl->format : isatty(STDOUT_FILENO) ? OUTPUT_TABLE : OUTPUT_TSV};
-    int rc = open_client(cl, &r.client);
+    struct runner r = {.cl = cl};
+    int rc = runner_open(&r);
     if (rc != 0)
         return rc;
-    find_zone(&r);
     run_file(&r, cl->args[0]);
-    client_close(r.client);
+    runner_close(&r);
     return r.exit_code;
 }
 
@@ -223,26 +243,15 @@ int command_explain(const struct command_line *cl)
         fprintf(stderr, "drover explain: give one query\n");
         return EXIT_USAGE;
     }
-    struct runner r = {.cl = cl, .format = OUTPUT_TSV};
-    int rc = open_client(cl, &r.client);
+    struct runner r = {.cl = cl};
+    int rc = runner_open(&r);
     if (rc != 0)
         return rc;
     char *sql = xasprintf("EXPLAIN %s", cl->args[0]);
-    struct error err = ERROR_INIT;
-    uint64_t us;
-    struct client_sink sink = {0};
-    struct shown shown = {output_new(OUTPUT_CSV, stdout, 1, NULL)};
-    (void)sink;
-    sink = (struct client_sink){schema_cb, rows_cb, &shown, false};
-    rc = client_execute(r.client, sql, &sink, &us, &err);
-    if (rc == 0)
-        output_end(shown.out, 0);
-    else
-        output_fail(shown.out, &err, sql);
-    rc = rc ? complain("explain", &err, sql) : EXIT_DONE;
+    run_statement(&r, sql);
     xfree(sql);
-    client_close(r.client);
-    return rc;
+    runner_close(&r);
+    return r.exit_code;
 }
 
 /* ---- looking ---- */

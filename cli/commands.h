@@ -1,7 +1,7 @@
 /* The subcommands, and what their command line said. */
 #pragma once
 
-#include "cli/output.h"
+#include "cli/format.h"
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_NO_DRIVER = 3 };
 

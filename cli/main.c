@@ -10,7 +10,7 @@
 
 #include "cli/client.h"
 #include "cli/commands.h"
-#include "cli/output.h"
+#include "cli/format.h"
 #include "common/config/settings.h"
 #include "common/log/log.h"
 #include "driver/server/driver.h"
