@@ -2,9 +2,9 @@
 #   make CC=clang           another compiler         make SAN=address,undefined   or SAN=thread
 #   make V=1                show the commands
 CC = gcc
-CXX = g++
+CXX = $(if $(findstring clang,$(CC)),clang++,g++)
 SAN ?=
-BUILD := build/$(if $(filter clang%,$(CC)),clang,gcc)$(if $(SAN),-$(subst $(comma),-,$(SAN)))
+BUILD := build/$(if $(findstring clang,$(CC)),clang,gcc)$(if $(SAN),-$(subst $(comma),-,$(SAN)))
 comma := ,
 OPT ?= -O2
 WARN := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wvla -Wpointer-arith -Wundef -Werror

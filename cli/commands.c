@@ -278,7 +278,7 @@ static char *cell_of(const json_t *row, const char *key)
         for (char *p = s; *p; p++)
             *p = *p == '\n' ? ' ' : *p;
         if (strlen(s) > 100)
-            strcpy(s + 97, "...");
+            memcpy(s + 97, "...", 4);
         return s;
     }
     if (json_is_boolean(v))

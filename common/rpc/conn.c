@@ -667,9 +667,9 @@ struct conn *conn_connect(struct rpc *rpc, const char *address, enum peer_role r
         return conn;
     }
     open_stream(conn);
-    if (uv_ip4_addr(host, atoi(port), &in4) == 0) {
+    if (uv_ip4_addr(host, (int)strtol(port, NULL, 10), &in4) == 0) {
         rc = uv_tcp_connect(&im->connect, &im->u.tcp, (struct sockaddr *)&in4, connected_cb);
-    } else if (uv_ip6_addr(host, atoi(port), &in6) == 0) {
+    } else if (uv_ip6_addr(host, (int)strtol(port, NULL, 10), &in6) == 0) {
         rc = uv_tcp_connect(&im->connect, &im->u.tcp, (struct sockaddr *)&in6, connected_cb);
     } else {
         rc = uv_getaddrinfo(rpc->loop, &im->resolve, resolved_cb, host, port, &hints);

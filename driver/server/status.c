@@ -81,7 +81,8 @@ static void add_stage(struct driver *dr, uint64_t job_id, uint32_t index, struct
     struct operation *op = driver_find_job(dr, job_id);
     buf_addf(out, "{\"jobId\":%llu,\"stageId\":%u,\"attemptId\":0,\"status\":\"%s\",\"numTasks\":%u,\"numActiveTasks\":%u,\"numCompleteTasks\":%u,\"numFailedTasks\":%u,\"numAttempts\":%u",
              (unsigned long long)job_id, index, states[v.state], v.tasks, v.running, v.done, v.failed_attempts, v.attempts);
-    buf_addf(out, ",\"inputBytes\":%llu,\"inputRecords\":%llu,\"outputBytes\":%llu,\"outputRecords\":%llu,\"shuffleReadBytes\":%llu,\"shuffleWriteBytes\":%llu,\"shuffleWriteRecords\":%llu,\"executorRunTime\":%llu,\"peakExecutionMemory\":%llu",
+    buf_addf(out, ",\"inputBytes\":%llu,\"inputRecords\":%llu,\"outputBytes\":%llu,\"outputRecords\":%llu,\"shuffleReadBytes\":%llu,\"shuffleWriteBytes\":%llu,"
+              "\"shuffleWriteRecords\":%llu,\"executorRunTime\":%llu,\"peakExecutionMemory\":%llu",
              (unsigned long long)v.bytes_in, (unsigned long long)v.rows_in, (unsigned long long)(v.writes ? v.bytes_out : 0),
              (unsigned long long)(v.writes ? v.rows_out : 0), (unsigned long long)v.shuffle_bytes_in,
              (unsigned long long)(v.result || v.writes ? 0 : v.bytes_out), (unsigned long long)(v.result || v.writes ? 0 : v.rows_out),
