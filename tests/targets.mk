@@ -29,6 +29,11 @@ unit: $(UNIT)
 sanitize:
 	$(Q)$(MAKE) --no-print-directory SAN=address,undefined unit
 
+# ---- bench: beside DuckDB in one run; ratios. PARTS=tpch, memory, latency, tasks ----
+.PHONY: bench
+bench: all
+	$(Q)$(PYTHON) tests/bench/bench.py $(PARTS)
+
 .PHONY: check
 check: all $(CHECKS)
 	$(Q)echo "check: $(CHECKS): passed"
