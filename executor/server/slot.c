@@ -91,7 +91,10 @@ static int recharge(struct executor *ex, struct sealed *s, struct error *err)
 static enum op_status env_output_add(struct task_env *env, uint32_t partition, struct sealed *take, struct error *err)
 {
     struct attempt *a = attempt_of(env);
-    if (recharge(a->ex, take, err) != 0) {
+    if (take->bytes > RUN_MAX)
+        error_setf(err, ERR_RESULT_TOO_LARGE, "message", "%u rows of %zu MiB in all: a row may have %d MiB", take->rows,
+                   take->bytes >> 20, RUN_MAX >> 20);
+    if (err->code || recharge(a->ex, take, err) != 0) {
         sealed_unref(take);
         return OP_ERROR;
     }
