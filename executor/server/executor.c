@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "common/base/testpoint.h"
 #include "common/log/log.h"
 #include "executor/server/executor_impl.h"
 #include "proto/cluster.pb-c.h"
@@ -434,7 +435,10 @@ static void driver_frame_cb(struct conn *conn, const struct frame *f)
         break;
     }
     case MSG_STAGE_PLAN: on_plan(ex, f->message); break;
-    case MSG_STAGE_INPUTS: on_inputs(ex, f->message); break;
+    case MSG_STAGE_INPUTS:
+        on_inputs(ex, f->message);
+        TEST_POINT("after-map"); /* the driver knows a whole stage's outputs, some of them here */
+        break;
     case MSG_LAUNCH: on_launch(ex, f->message); break;
     case MSG_KILL_ATTEMPTS: {
         const Drover__KillAttempts *m = f->message;

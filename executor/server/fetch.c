@@ -7,6 +7,7 @@
  * (and its checksum verified) on the slot's thread. No stream waits for another: every peer sends in the order of
  * maps in which the reader takes them.
  */
+#include "common/base/testpoint.h"
 #include "executor/server/executor_impl.h"
 #include "proto/cluster.pb-c.h"
 
@@ -393,6 +394,7 @@ static void on_fetched(struct peer *p, const struct frame *f)
         if (fe->attempt)
             slot_wake(fe->attempt);
         pthread_mutex_unlock(&fe->lock);
+        TEST_POINT("mid-fetch");
     }
     if (m->has_missing_map)
         fetch_fail(fe, m->missing_map < fe->inputs->map_count ? m->missing_map : 0, m->reason ? m->reason : "it is not there any more");

@@ -2,6 +2,7 @@
  * Serving outputs to peers: one thread encodes them into frames, the loop sends. A peer that reads slowly holds up
  * only itself: what is encoded for it is bounded by the credit it gave and by the connection's queue.
  */
+#include "common/base/testpoint.h"
 #include "executor/server/executor_impl.h"
 #include "proto/cluster.pb-c.h"
 
@@ -130,6 +131,7 @@ void serve_frame_ready(struct serve *s)
     s->credit -= (int64_t)s->frame.bytes;
     s->ex->served_bytes += s->frame.bytes;
     conn_send(s->conn, MSG_FETCHED, s->id, &m.base, &s->frame);
+    TEST_POINT("mid-serve");
     if (done)
         forget(s);
     else
