@@ -66,13 +66,16 @@ static void child_of(pid_t parent)
     }
 }
 
-static pid_t start_driver(struct client *c)
+static pid_t start_driver(struct client *c, const struct client_config *config)
 {
     pid_t parent = getpid(), pid = fork();
     if (pid != 0)
         return pid;
     child_of(parent);
-    struct driver_config dc = {.listen = c->address, .embedded = true};
+    char **confs = xcalloc(config->setting_count + 1, sizeof *confs);
+    for (uint32_t i = 0; i < config->setting_count; i++)
+        confs[i] = xasprintf("%s=%s", config->settings[i].name, config->settings[i].value);
+    struct driver_config dc = {.listen = c->address, .embedded = true, .conf_count = config->setting_count, .confs = (const char *const *)confs};
     _exit(driver_main(&dc));
 }
 
@@ -139,7 +142,7 @@ static int start_embedded(struct client *c, const struct client_config *config, 
         slots = cores > (long)n ? (uint32_t)cores / n : 1;
     }
     uint64_t memory = config->memory ? config->memory : executor_default_memory();
-    c->driver_pid = start_driver(c);
+    c->driver_pid = start_driver(c, config);
     for (uint32_t i = 0; i < n; i++) {
         struct child *ch = &c->executors[c->executor_count++];
         ch->config = (struct executor_config){.driver = c->address, .slots = slots, .memory = memory / n, .embedded = true};

@@ -158,6 +158,12 @@ bool sched_job_at(const struct sched *s, uint32_t index, struct job_view *ret);
 bool sched_job_view(const struct sched *s, uint64_t job_id, struct job_view *ret);
 bool sched_stage_view(const struct sched *s, uint64_t job_id, uint32_t stage, struct stage_view *ret);
 bool sched_executor_at(const struct sched *s, uint32_t index, struct executor_view *ret);
+/* The attempts that an executor holds, of whatever state; the first max of them. Returns how many there are. */
+struct attempt_view {
+    uint64_t attempt_id, job_id;
+    uint32_t stage, partition;
+};
+uint32_t sched_running(const struct sched *s, uint64_t executor_id, uint32_t max, struct attempt_view *ret);
 uint64_t sched_stale_events(const struct sched *s); /* ignored: wrong incarnation, unknown attempt, late answers */
 uint32_t sched_active_jobs(const struct sched *s);
 /* Bytes that a job's tasks and stages take here. */

@@ -96,6 +96,21 @@ bool sched_executor_at(const struct sched *s, uint32_t index, struct executor_vi
     return true;
 }
 
+uint32_t sched_running(const struct sched *s, uint64_t executor_id, uint32_t max, struct attempt_view *ret)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < s->executor_count; i++) {
+        if (s->executors[i].id != executor_id)
+            continue;
+        for (uint32_t at = s->executors[i].first; at != NONE; at = s->attempts[at].next, n++) {
+            const struct attempt *a = &s->attempts[at];
+            if (n < max)
+                ret[n] = (struct attempt_view){a->id, a->job->spec.job_id, a->stage, a->partition};
+        }
+    }
+    return n;
+}
+
 uint64_t sched_stale_events(const struct sched *s)
 {
     return s->stale;

@@ -11,8 +11,10 @@
 
 enum {
     HEARTBEAT_MS = 1000,
-    EXECUTOR_DEAD_MS = 30000,
+    TICK_MS = 250,
     DETACHED_KEEP_MS = 60000,   /* an operation without a client waits so long for it to come back */
+    SESSIONS_KEPT = 100,        /* without a client, for the page */
+    PROGRESS_QUEUE_MAX = 1 << 20, /* a client that does not read gets no more progress */
     PLANNERS = 2,
 };
 
@@ -31,6 +33,7 @@ struct exec {
     char *host, *address;
     uint32_t slots;
     uint64_t memory, pid, rss, memory_used, output_bytes;
+    uint64_t fetched_bytes, served_bytes, rejected;
     uint32_t running;
     int64_t last_heartbeat_us;
     bool live;
@@ -42,6 +45,8 @@ struct session {
     uint64_t number;             /* of the application that the page shows */
     int64_t started_us;
     uint32_t open_ops;
+    uint32_t clients;            /* connections that opened it */
+    int64_t left_us;             /* when the last one went */
     struct session *next;
 };
 
@@ -111,6 +116,8 @@ struct operation {
 
 struct driver {
     struct driver_config config;
+    struct settings settings;    /* the driver's own */
+    int64_t executor_timeout_us, last_tick_us;
     uv_loop_t loop;
     struct rpc rpc;
     struct listener *listener;

@@ -605,7 +605,7 @@ void operation_commit(struct operation *op, uint32_t stage)
 
 void operation_progress(struct operation *op)
 {
-    if (!op->client || op->state != OP_RUNNING || !op->dag)
+    if (!op->client || op->state != OP_RUNNING || !op->dag || conn_queued(op->client) > PROGRESS_QUEUE_MAX)
         return;
     Drover__Progress m = DROVER__PROGRESS__INIT;
     Drover__StageProgress *items = xcalloc(op->dag->stage_count, sizeof *items);

@@ -110,10 +110,11 @@ static void add_executor(struct driver *dr, const struct executor_view *v, struc
              (unsigned long long)v->done, (unsigned long long)v->failed, (unsigned long long)(v->done + v->failed + v->running));
     add_text(out, "hostPort", x ? x->address : v->host);
     add_text(out, "host", v->host);
-    buf_addf(out, ",\"maxMemory\":%llu,\"memoryUsed\":%llu,\"residentBytes\":%llu,\"totalInputBytes\":%llu,\"totalShuffleRead\":%llu,\"totalShuffleWrite\":%llu,\"totalDuration\":%llu,\"pid\":%llu",
+    buf_addf(out, ",\"maxMemory\":%llu,\"memoryUsed\":%llu,\"residentBytes\":%llu,\"totalInputBytes\":%llu,\"totalShuffleRead\":%llu,\"totalShuffleWrite\":%llu,\"totalDuration\":%llu,\"pid\":%llu,\"peerBytesIn\":%llu,\"peerBytesOut\":%llu,\"connectionsRejected\":%llu",
              (unsigned long long)v->memory, (unsigned long long)(x ? x->memory_used : 0), (unsigned long long)(x ? x->rss : 0),
              (unsigned long long)v->bytes_in, (unsigned long long)v->shuffle_bytes_in, (unsigned long long)v->bytes_out,
-             (unsigned long long)v->run_us / 1000, (unsigned long long)(x ? x->pid : 0));
+             (unsigned long long)v->run_us / 1000, (unsigned long long)(x ? x->pid : 0),
+             (unsigned long long)(x ? x->fetched_bytes : 0), (unsigned long long)(x ? x->served_bytes : 0), (unsigned long long)(x ? x->rejected : 0));
     add_time(out, "addTime", v->joined_us);
     add_time(out, "removeTime", v->lost_us);
     if (v->reason)
@@ -205,7 +206,7 @@ static void config_rows(struct buf *out)
     buf_addc(out, ']');
 }
 
-/* /applications[/ID[/jobs|stages|executors|allexecutors|environment]], and the bare words jobs, stages, executors, config. */
+/* /applications[/ID[/jobs|stages|executors|allexecutors|environment]], and the bare words jobs, stages, executors, config, connections. */
 unsigned status_json(struct driver *dr, const char *path, struct buf *out)
 {
     char session[80] = "", what[40] = "";
@@ -237,6 +238,8 @@ unsigned status_json(struct driver *dr, const char *path, struct buf *out)
         executors(dr, out);
     else if (strcmp(path, "config") == 0 || strcmp(path, "environment") == 0)
         config_rows(out);
+    else if (strcmp(path, "connections") == 0)
+        rpc_counters_json(&dr->rpc, out);
     else if (strcmp(path, "version") == 0)
         buf_adds(out, "{\"spark\":\"4.0.0\",\"drover\":\"0.1\"}");
     else {
