@@ -8,6 +8,7 @@
 #include "driver/physical/physical.h"
 #include "driver/sched/sched.h"
 #include "driver/server/driver.h"
+#include "driver/server/history.h"
 
 enum {
     HEARTBEAT_MS = 1000,
@@ -86,6 +87,7 @@ struct operation {
     struct driver *dr;
     char *id, *sql;
     struct session *session;
+    struct statement *record;    /* for the page; NULL once it ended */
     struct conn *client;         /* NULL: detached */
     enum op_state state;
     int64_t started_us, ended_us, detached_us;
@@ -125,12 +127,14 @@ struct driver {
     uv_signal_t sigterm, sigint;
     uv_async_t async;
     struct sched *sched;
+    struct history *history;
     struct exec **execs;
     uint32_t exec_count, exec_cap;
     struct session *sessions;
     struct operation *ops;
     uint64_t next_executor, next_job, next_session, seed;
     uint32_t clients;
+    int64_t started_us;          /* wall clock */
     bool had_client, stopping;
     char *web_address;
     struct web *web;
@@ -161,5 +165,5 @@ void operation_progress(struct operation *op);
 void operations_sweep(struct driver *dr);
 /* launch.c */
 void launch_send(struct driver *dr, const struct sched_action *a);
-/* status.c: JSON of the REST shapes; returns an HTTP status */
+/* status.c: JSON of the REST shapes; path may have a query part; returns an HTTP status */
 unsigned status_json(struct driver *dr, const char *path, struct buf *out);

@@ -108,6 +108,8 @@ static void end(struct operation *op, struct error *err)
     m.run_us = (uint64_t)(op->ended_us - op->started_us);
     m.has_job_id = op->job_id != 0;
     m.job_id = op->job_id;
+    history_end(op->record, op->rows, err);
+    op->record = NULL;
     push_frame(op, MSG_RESULT_END, &m.base, NULL, 0);
     buf_fini(&bytes);
     error_fini(&op->error);
@@ -267,6 +269,7 @@ static void submit_job(struct operation *op)
         op->parts[i].expected = -1;
     }
     op->state = OP_RUNNING;
+    history_planned(dr->history, op->record, dag);
     driver_event(dr, &(struct sched_event){.kind = SCHED_JOB_SUBMIT, .job_id = op->job_id, .spec = &spec});
 }
 
@@ -321,6 +324,7 @@ void operation_execute(struct driver *dr, struct conn *client, struct session *s
     op->snapshot = snapshot_ref(s->snapshot);
     op->job_id = dr->next_job++;
     op->unacked_tail = &op->unacked;
+    op->record = history_begin(dr->history, history_app(dr->history, s->id, s->number, s->snapshot->user), op->job_id, sql);
     arena_init(&op->ar);
     for (uint32_t i = 0; i < dr->exec_count; i++) {
         struct exec *x = dr->execs[i];
