@@ -82,7 +82,7 @@ export function job(o) {
     o.stages.length ? h("section", { "data-key": "dag" }, h("h2", {}, "Stages"), h("div", { class: "card flush" }, dag(o.stages))) : null,
     timeline(o),
     o.stages.length ? h("section", { "data-key": "stages" }, h("h2", {}, "In numbers"), stageTable(o.stages, now)) : null,
-    o.stages.length ? h("section", { "data-key": "plan" }, h("details", { class: "plan" }, h("summary", {}, "Physical plan"),
+    o.stages.length ? h("section", { "data-key": "plan" }, h("details", { class: "plan" }, h("summary", {}, "Physical plan"), h("p", { class: "muted small" }, "Inside a plan, stages are counted within the job."),
       o.stages.map((s) => [h("h3", {}, "Stage " + s.stageId), h("pre", {}, s.details)]))) : null,
   ];
 }
