@@ -188,6 +188,17 @@ static void ack(struct client *c, uint64_t seq)
     conn_send(c->conn, MSG_ACK, 0, &m.base, NULL);
 }
 
+static void cancel(struct client *c)
+{
+    if (!c->operation || !c->conn)
+        return;
+    Drover__CancelOperation m = DROVER__CANCEL_OPERATION__INIT;
+    m.session_id = c->session;
+    m.operation_id = c->operation;
+    c->cancelled = true;
+    conn_send(c->conn, MSG_CANCEL_OPERATION, 0, &m.base, NULL);
+}
+
 static bool mine(const struct client *c, const char *operation)
 {
     return c->operation && strcmp(c->operation, operation) == 0;
@@ -225,8 +236,8 @@ static void on_batch(struct client *c, const Drover__ResultBatch *m, const struc
         c->done = true;
         return;
     }
-    if (c->sink->rows && !c->cancelled)
-        c->sink->rows(c->sink->ctx, s);
+    if (c->sink->rows && !c->cancelled && !c->sink->rows(c->sink->ctx, s))
+        cancel(c);
     sealed_unref(s);
     ack(c, m->seq);
 }
@@ -301,14 +312,7 @@ static const struct conn_ops ops = {.on_open = open_cb, .on_frame = frame_cb, .o
 static void sigint_cb(uv_signal_t *h, int signum)
 {
     (void)signum;
-    struct client *c = h->data;
-    if (!c->operation || !c->conn)
-        return;
-    Drover__CancelOperation m = DROVER__CANCEL_OPERATION__INIT;
-    m.session_id = c->session;
-    m.operation_id = c->operation;
-    c->cancelled = true;
-    conn_send(c->conn, MSG_CANCEL_OPERATION, 0, &m.base, NULL);
+    cancel(h->data);
 }
 
 static void wait_for(struct client *c, const bool *flag)

@@ -257,9 +257,14 @@ static void on_attempt_failed(struct driver *dr, struct exec *x, const Drover__A
     struct operation *op = sched_attempt(dr->sched, m->attempt_id, x->id, &job, &stage, &partition) ? driver_find_job(dr, job) : NULL;
     if (op && op->record)
         history_failed(op->record, stage, partition, m->attempt_id, &err);
-    driver_event(dr, &(struct sched_event){.kind = SCHED_ATTEMPT_FAILED, .executor_id = x->id, .incarnation = x->incarnation,
-                                           .attempt_id = m->attempt_id, .error = &err, .fetch_failed = m->has_lost_stage,
-                                           .lost_stage = m->lost_stage, .lost_partition = m->lost_partition, .lost_attempt = m->lost_attempt});
+    struct sched_event ev = {.kind = SCHED_ATTEMPT_FAILED, .executor_id = x->id, .incarnation = x->incarnation,
+                             .attempt_id = m->attempt_id, .error = &err, .fetch_failed = m->has_lost_stage, .lost_stage = m->lost_stage};
+    if (m->n_lost_partition == m->n_lost_attempt) {
+        ev.lost_count = (uint32_t)m->n_lost_partition;
+        ev.lost_partitions = m->lost_partition;
+        ev.lost_attempts = m->lost_attempt;
+    }
+    driver_event(dr, &ev);
     error_fini(&err);
 }
 
@@ -684,7 +689,7 @@ int driver_main(const struct driver_config *config)
     if (rpc_listen(&dr->rpc, config->listen, accept_cb, dr, &dr->listener, &err) != 0)
         return fail(&err);
     struct sched_config sc = {.max_failures = 4, .stage_reruns_max = 40, .executors_wait_us = settings_i64(&dr->settings, "drover.executors.wait") * 1000,
-                              .driver_address = listener_address(dr->listener)};
+                              .first_attempt = dr->rpc.epoch / 1000 % (1ull << 39), .driver_address = listener_address(dr->listener)};
     dr->sched = sched_new(&sc);
     pthread_mutex_init(&dr->lock, NULL);
     pthread_cond_init(&dr->wake, NULL);

@@ -104,7 +104,7 @@ struct operation {
     struct stage_sent *sent;     /* dag->stage_count */
     struct result_part *parts;
     uint32_t part_count, head;
-    bool job_ended;
+    bool job_ended, delivered;   /* delivered: rows have gone to the client */
     uint64_t seq, rows;
     struct result_frame *unacked, **unacked_tail;
     struct buf warnings;

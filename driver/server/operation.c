@@ -392,6 +392,9 @@ static void pump(struct operation *op)
             if (!p->items)
                 p->tail = &p->items;
             if (it->seq == p->next_seq) {
+                if (!op->delivered)
+                    driver_event(op->dr, &(struct sched_event){.kind = SCHED_ROWS_DELIVERED, .job_id = op->job_id});
+                op->delivered = true;
                 p->next_seq++;
                 push_batch(op, it->rows, &it->frame, it->attempt_id);
             } else {

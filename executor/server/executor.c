@@ -181,7 +181,7 @@ static bool read_splits(struct attempt *a, const void *p, size_t bytes)
     return true;
 }
 
-static void send_failed(struct executor *ex, uint64_t attempt_id, const struct error *err, const struct attempt *a)
+static void send_failed(struct executor *ex, uint64_t attempt_id, const struct error *err, struct attempt *a)
 {
     Drover__AttemptFailed m = DROVER__ATTEMPT_FAILED__INIT;
     struct buf bytes = BUF_INIT;
@@ -189,10 +189,11 @@ static void send_failed(struct executor *ex, uint64_t attempt_id, const struct e
     m.attempt_id = attempt_id;
     m.error = (ProtobufCBinaryData){bytes.bytes, (uint8_t *)bytes.data};
     if (a && a->fetch_failed) {
-        m.has_lost_stage = m.has_lost_partition = m.has_lost_attempt = true;
+        m.has_lost_stage = true;
         m.lost_stage = a->lost_stage;
-        m.lost_partition = a->lost_partition;
-        m.lost_attempt = a->lost_attempt;
+        m.n_lost_partition = m.n_lost_attempt = 1;
+        m.lost_partition = (uint32_t *)&a->lost_partition;
+        m.lost_attempt = (uint64_t *)&a->lost_attempt;
     }
     conn_send(ex->driver, MSG_ATTEMPT_FAILED, 0, &m.base, NULL);
     buf_fini(&bytes);
