@@ -168,8 +168,8 @@ static void close_tasks(struct stage_record *sr, int64_t now)
 {
     for (uint32_t i = 0; i < sr->task_records; i++) {
         struct task_record *t = &sr->tasks[i];
-        if (t->outcome == ATTEMPT_RUNNING) {
-            t->outcome = ATTEMPT_KILLED;
+        if (t->outcome == RECORD_RUNNING) {
+            t->outcome = RECORD_KILLED;
             t->ended_us = now;
             sr->killed_attempts++;
         }
@@ -255,7 +255,7 @@ static struct task_record *record_of(struct stage_record *sr, uint32_t partition
     if (!sr->latest || partition >= sr->task_count || sr->latest[partition] == 0)
         return NULL;
     struct task_record *t = &sr->tasks[sr->latest[partition] - 1];
-    return t->attempt_id == attempt_id && t->outcome == ATTEMPT_RUNNING ? t : NULL;
+    return t->attempt_id == attempt_id && t->outcome == RECORD_RUNNING ? t : NULL;
 }
 
 void history_done(struct history *h, struct statement *st, uint32_t stage, uint32_t partition, const struct attempt_result *r)
@@ -267,7 +267,7 @@ void history_done(struct history *h, struct statement *st, uint32_t stage, uint3
     h->totals.shuffle_bytes_in += r->shuffle_bytes_in;
     if (!t)
         return;
-    t->outcome = ATTEMPT_DONE;
+    t->outcome = RECORD_DONE;
     t->ended_us = clock_mono_us();
     t->run_us = r->run_us;
     t->rows_in = r->rows_in;
@@ -288,7 +288,7 @@ void history_failed(struct statement *st, uint32_t stage, uint32_t partition, ui
     if (!sr->failure)
         sr->failure = xstrdup(text.data);
     if (t) {
-        t->outcome = ATTEMPT_FAILED;
+        t->outcome = RECORD_FAILED;
         t->ended_us = clock_mono_us();
         t->error = xstrdup(text.data);
     }
@@ -304,9 +304,9 @@ void history_executor_lost(struct history *h, uint64_t executor_id, const char *
             struct stage_record *sr = &st->stages[s];
             for (uint32_t k = 0; k < sr->task_records; k++) {
                 struct task_record *t = &sr->tasks[k];
-                if (t->executor_id != executor_id || t->outcome != ATTEMPT_RUNNING)
+                if (t->executor_id != executor_id || t->outcome != RECORD_RUNNING)
                     continue;
-                t->outcome = ATTEMPT_FAILED;
+                t->outcome = RECORD_FAILED;
                 t->ended_us = now;
                 t->error = xasprintf("executor %llu was lost: %s", (unsigned long long)executor_id, reason);
                 sr->lost_attempts++;

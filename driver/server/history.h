@@ -26,7 +26,7 @@ struct app {
     struct app *next;             /* older */
 };
 
-enum attempt_outcome { ATTEMPT_RUNNING, ATTEMPT_DONE, ATTEMPT_FAILED, ATTEMPT_KILLED };
+enum record_outcome { RECORD_RUNNING, RECORD_DONE, RECORD_FAILED, RECORD_KILLED };
 
 struct task_record {
     uint64_t attempt_id;

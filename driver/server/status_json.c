@@ -294,7 +294,7 @@ void status_task_summary(const struct statement *st, const struct stage_record *
     uint64_t *values = xmalloc((sr->task_records + 1) * sizeof *values);
     uint32_t n = 0;
     for (uint32_t i = 0; i < sr->task_records; i++)
-        n += sr->tasks[i].outcome == ATTEMPT_DONE;
+        n += sr->tasks[i].outcome == RECORD_DONE;
     json_open(j, "quantiles", '[');
     for (uint32_t q = 0; q < count; q++)
         json_double(j, NULL, quantiles[q]);
@@ -308,7 +308,7 @@ void status_task_summary(const struct statement *st, const struct stage_record *
         if (row->group)
             json_open(j, row->group, '{');
         for (uint32_t i = 0, k = 0; row->metric != M_ZERO && i < sr->task_records; i++) {
-            if (sr->tasks[i].outcome == ATTEMPT_DONE)
+            if (sr->tasks[i].outcome == RECORD_DONE)
                 values[k++] = metric_of(&sr->tasks[i], row->metric);
         }
         if (row->metric != M_ZERO)
@@ -336,9 +336,9 @@ static void executor_summary(struct driver *dr, const struct stage_record *sr, b
         const struct task_record *t = &sr->tasks[i];
         struct executor_sums *s = &sums[t->executor_id <= dr->exec_count ? t->executor_id : 0];
         s->run_us += t->run_us;
-        s->done += t->outcome == ATTEMPT_DONE;
-        s->failed += t->outcome == ATTEMPT_FAILED;
-        s->killed += t->outcome == ATTEMPT_KILLED;
+        s->done += t->outcome == RECORD_DONE;
+        s->failed += t->outcome == RECORD_FAILED;
+        s->killed += t->outcome == RECORD_KILLED;
         s->bytes_in += t->bytes_in;
         s->rows_in += t->rows_in;
         s->bytes_out += t->bytes_out;
