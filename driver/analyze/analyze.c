@@ -180,7 +180,8 @@ static int move_partitions(struct binder *b, const struct ast_partition *parts, 
         while (i < in->out_count && !bind_name_eq(b, in->out[i].name, parts[p].name.text))
             i++;
         if (i == in->out_count || count >= in->out_count) {
-            error_setf(b->err, ERR_ANALYSIS, "message", i == in->out_count ? "the partition column %s is not in the query" : "a table needs a column besides its partition columns (%s)", parts[p].name.text);
+            error_setf(b->err, ERR_ANALYSIS, "message",
+                       i == in->out_count ? "the partition column %s is not in the query" : "a table needs a column besides its partition columns (%s)", parts[p].name.text);
             return fail_at(b, parts[p].name.span);
         }
         taken[i] = true;

@@ -1,4 +1,5 @@
 /* Slots: threads that run attempts, and the environment that tasks see. */
+#include "common/base/testpoint.h"
 #include "executor/server/executor_impl.h"
 
 void stage_entry_unref(struct stage_entry *e)
@@ -91,12 +92,16 @@ static int recharge(struct executor *ex, struct sealed *s, struct error *err)
 static enum op_status env_output_add(struct task_env *env, uint32_t partition, struct sealed *take, struct error *err)
 {
     struct attempt *a = attempt_of(env);
-    if (recharge(a->ex, take, err) != 0) {
+    if (take->bytes > RUN_MAX)
+        error_setf(err, ERR_RESULT_TOO_LARGE, "message", "%u rows of %zu MiB in all: a row may have %d MiB", take->rows,
+                   take->bytes >> 20, RUN_MAX >> 20);
+    if (err->code || recharge(a->ex, take, err) != 0) {
         sealed_unref(take);
         return OP_ERROR;
     }
     if (!a->entry->is_result) {
         map_output_add(a->output, partition, take);
+        TEST_POINT("mid-map");
         return OP_MORE;
     }
     struct note *n = xcalloc(1, sizeof *n);
@@ -108,6 +113,7 @@ static enum op_status env_output_add(struct task_env *env, uint32_t partition, s
     sealed_unref(take);
     int64_t held = __atomic_add_fetch(&a->unacked, (int64_t)n->bytes.bytes, __ATOMIC_RELAXED);
     executor_note(a->ex, n);
+    TEST_POINT("mid-result");
     return held > RESULT_WINDOW ? OP_BLOCKED : OP_MORE;
 }
 
@@ -177,11 +183,14 @@ static void finish(struct attempt *a, bool ok)
         a->metrics.nodes = NULL;
         const struct buf *m = task_manifest(a->task);
         buf_add(&a->manifest, m->data, m->bytes);
+        if (m->bytes)
+            TEST_POINT("mid-commit");
         task_free(a->task);
         a->task = NULL;
         if (a->output) {
             store_publish(a->ex->store, a->output);
             a->output = NULL;
+            TEST_POINT("end-map");
         }
     } else {
         task_free(a->task);
