@@ -8,7 +8,8 @@
 #include "executor/server/executor.h"
 #include "executor/shuffle/store.h"
 
-enum { RESULT_WINDOW = 8 << 20, SERVE_FRAME = 1 << 20 };
+/* Bytes: of results that the driver has not taken; of one answer to a fetch; that a fetch may be sent ahead, all peers. */
+enum { RESULT_WINDOW = 8 << 20, SERVE_FRAME = 1 << 20, FETCH_WINDOW_MAX = 16 << 20, FETCH_WINDOW_MIN = 256 << 10 };
 
 /* Where the outputs of one exchange lie; immutable, counted. */
 struct inputs {
@@ -29,7 +30,7 @@ struct stage_entry {
     struct arena ar;
     struct stage_plan *plan;
     uint32_t output_partitions;
-    bool is_result;
+    bool is_result, peers_read;
     pthread_mutex_t compile;       /* held while the first slot compiles */
     struct stage_code *code;
     struct error error;            /* of decoding or compiling */
@@ -37,14 +38,14 @@ struct stage_entry {
 };
 
 /* Everything that a slot tells the loop. */
-enum note_kind { NOTE_DONE, NOTE_FAILED, NOTE_RESULT, NOTE_FETCH, NOTE_SERVED };
+enum note_kind { NOTE_DONE, NOTE_FAILED, NOTE_RESULT, NOTE_FETCH, NOTE_FETCH_MORE, NOTE_SERVED };
 struct note {
     enum note_kind kind;
     struct note *next;
     struct attempt *attempt;
     struct buf bytes;              /* RESULT: frame */
     uint32_t rows, seq;
-    struct fetch *fetch;           /* FETCH: to start; a reference */
+    struct fetch *fetch;           /* FETCH: to start, FETCH_MORE: to go on; a reference */
     struct serve *serve;           /* SERVED: one frame is ready */
 };
 
@@ -84,21 +85,36 @@ struct attempt {
     struct buf manifest;
 };
 
-/* The remote part of one input: what was asked of peers and what came. Counted. */
+/*
+ * The remote part of one input: what was asked of peers and what came. Counted. Bytes that a peer may have sent and
+ * the slot has not decoded are at most window, which is charged to the attempt, and one run.
+ */
 struct fetch {
     uint32_t refs;
     struct executor *ex;
     struct attempt *attempt;       /* NULL once it ended; under lock */
     struct inputs *inputs;
     uint32_t partition;
+    uint64_t window;               /* of each peer */
+    uint64_t reserved;             /* from the attempt's account; slot thread */
     pthread_mutex_t lock;
     struct fetched_map {
-        bool remote, here;
-        struct buf bytes;
-    } *maps;                       /* map_count; under lock */
+        bool remote;
+        bool complete;             /* under lock */
+        struct buf incoming;       /* under lock: the loop appends, the slot takes */
+        struct buf ready;          /* slot thread: decoded up to at */
+        size_t at;
+    } *maps;                       /* map_count */
+    struct fetch_peer {
+        uint64_t received, taken;  /* bytes; under lock */
+        uint64_t allowed;          /* loop */
+        bool waiting;              /* under lock: the slot cannot go on without more of this one */
+    } *peers;                      /* peer_count */
+    bool more_noted;               /* under lock: a note is under way */
     bool failed;                   /* under lock */
     char *reason;
     uint32_t failed_map;
+    uint64_t number;               /* within its attempt, from 1 */
     struct fetch *next;            /* in its attempt */
 };
 
@@ -112,24 +128,32 @@ struct peer {
         uint64_t id;
         struct fetch *fetch;
         uint32_t *maps;
-        uint32_t count, got;
-        bool sent;
+        uint32_t count, got;       /* maps; got whole */
+        uint32_t peer_idx;         /* in the fetch's inputs */
         struct request *next;
     } *requests;
 };
 
-/* One FETCH being answered. */
+/*
+ * One FETCH being answered. It is with the serving thread (busy) or with the loop; the loop gives it to the thread when
+ * the peer's window and the connection's queue have room.
+ */
 struct serve {
     struct executor *ex;
-    struct conn *conn;             /* loop: NULL once it is gone */
+    struct conn *conn;             /* loop: NULL once it is gone or the peer wants no more */
     uint64_t id, job_id;
     uint32_t stage, partition, count, at;
     uint32_t *maps;
     uint64_t *attempts;
-    struct buf frame;              /* serving thread fills, loop sends */
+    struct output_cursor cursor;   /* within the map at */
+    uint64_t room;                 /* bytes that may still be sent; changed by who has it */
+    uint64_t room_more;            /* loop: to be added when it comes back */
+    bool busy;                     /* loop */
+    struct buf frame;
     uint32_t frame_first, frame_count;
     uint32_t *frame_bytes;
-    bool missing;
+    bool unfinished;               /* the last map of the frame goes on */
+    char *missing;                 /* why maps[at] cannot be had; owned */
     struct serve *next, *next_all;
 };
 
@@ -189,8 +213,9 @@ void stage_entry_unref(struct stage_entry *e);
 /* fetch.c */
 enum op_status fetch_next(struct attempt *a, uint32_t exchange, uint32_t partition, struct input_cursor *cursor,
                           struct sealed **ret, uint32_t *ret_map, struct error *err);
-void fetch_detach(struct attempt *a);              /* its fetches do not wake it any more */
 void fetch_start(struct executor *ex, struct fetch *take); /* loop */
+void fetch_more(struct executor *ex, struct fetch *take);  /* loop */
+void fetch_cancel(struct executor *ex, struct fetch *f);   /* loop: its attempt ended */
 void fetch_unref(struct fetch *f);
 void peers_close(struct executor *ex);             /* loop */
 /* serve.c */

@@ -3,7 +3,10 @@
  * they arrive in; a task that is ahead of the network is parked.
  *
  * Each attempt and input has one fetch, started when the first remote map is met: it asks every peer for all of its
- * maps at once. What comes is kept as bytes and decoded (and its checksum verified) on the slot's thread.
+ * maps at once, in their order, and each peer sends a window ahead of what the slot has taken. Since both go through
+ * the maps in the same order, what a peer sends next is what the slot will want next of it: windows cannot lock each
+ * other. A run larger than the window would: the slot that waits in the middle of one says so, and the peer is
+ * allowed another window. What comes is kept as bytes and decoded (and its checksum verified) on the slot's thread.
  */
 #include "executor/server/executor_impl.h"
 #include "proto/cluster.pb-c.h"
@@ -12,33 +15,35 @@ void fetch_unref(struct fetch *f)
 {
     if (!f || __atomic_sub_fetch(&f->refs, 1, __ATOMIC_ACQ_REL) > 0)
         return;
-    for (uint32_t i = 0; i < f->inputs->map_count; i++)
-        buf_fini(&f->maps[i].bytes);
+    for (uint32_t i = 0; i < f->inputs->map_count; i++) {
+        buf_fini(&f->maps[i].incoming);
+        buf_fini(&f->maps[i].ready);
+    }
     xfree(f->maps);
+    xfree(f->peers);
     xfree(f->reason);
     inputs_unref(f->inputs);
     pthread_mutex_destroy(&f->lock);
     xfree(f);
 }
 
-void fetch_detach(struct attempt *a)
-{
-    for (struct fetch *f = a->fetches; f; f = f->next) {
-        pthread_mutex_lock(&f->lock);
-        f->attempt = NULL;
-        pthread_mutex_unlock(&f->lock);
-    }
-}
-
-static struct fetch *find_fetch(struct attempt *a, uint32_t exchange, uint32_t partition)
+/* A stage may read one exchange at several places: each reading has a fetch of its own, named by its cursor. */
+static struct fetch *find_fetch(const struct attempt *a, uint64_t number)
 {
     struct fetch *f = a->fetches;
-    while (f && (f->inputs->exchange != exchange || f->partition != partition))
+    while (f && f->number != number)
         f = f->next;
     return f;
 }
 
-static struct fetch *open_fetch(struct attempt *a, struct inputs *take, uint32_t partition)
+/* What all peers together may send ahead: an eighth of the task's grant, within reason. */
+static uint64_t window_of(const struct attempt *a)
+{
+    uint64_t window = (uint64_t)a->account.limit / 8;
+    return window < FETCH_WINDOW_MIN ? FETCH_WINDOW_MIN : window > FETCH_WINDOW_MAX ? FETCH_WINDOW_MAX : window;
+}
+
+static int open_fetch(struct attempt *a, struct inputs *take, uint32_t partition, struct fetch **ret, struct error *err)
 {
     struct fetch *f = xcalloc(1, sizeof *f);
     f->refs = 1;
@@ -47,22 +52,38 @@ static struct fetch *open_fetch(struct attempt *a, struct inputs *take, uint32_t
     f->inputs = take;
     f->partition = partition;
     f->maps = xcalloc(take->map_count + 1, sizeof *f->maps);
+    f->peers = xcalloc(take->peer_count + 1, sizeof *f->peers);
     pthread_mutex_init(&f->lock, NULL);
-    bool any = false;
+    uint32_t remote_peers = 0;
     for (uint32_t m = 0; m < take->map_count; m++) {
+        struct fetch_peer *p = &f->peers[take->map_peer[m]];
         f->maps[m].remote = take->peer_ids[take->map_peer[m]] != a->ex->id;
-        any |= f->maps[m].remote;
+        remote_peers += f->maps[m].remote && !p->waiting;
+        p->waiting |= f->maps[m].remote;
     }
+    for (uint32_t p = 0; p < take->peer_count; p++)
+        f->peers[p].waiting = false;
+    if (remote_peers) {
+        f->reserved = window_of(a);
+        f->window = f->reserved / remote_peers;
+        if (account_reserve(&a->account, f->reserved, err) != 0) {
+            f->reserved = 0;
+            fetch_unref(f);
+            return (int)err->code;
+        }
+    }
+    f->number = a->fetches ? a->fetches->number + 1 : 1;
     f->next = a->fetches;
     a->fetches = f;
-    if (any) {
+    if (remote_peers) {
         struct note *n = xcalloc(1, sizeof *n);
         n->kind = NOTE_FETCH;
         n->fetch = f;
-        f->refs++;
+        __atomic_add_fetch(&f->refs, 1, __ATOMIC_RELAXED);
         executor_note(a->ex, n);
     }
-    return f;
+    *ret = f;
+    return 0;
 }
 
 static int lost(struct attempt *a, const struct fetch *f, uint32_t map, const char *reason, struct error *err)
@@ -82,7 +103,19 @@ static int lost(struct attempt *a, const struct fetch *f, uint32_t map, const ch
     return error_set(err, ERR_FETCH_FAILED, "output", output, "executor", executor, "message", reason, NULL);
 }
 
-/* cursor: [0] map, [1] run within the map (local: index; remote: byte offset), [2] output partition for INPUT_ALL. */
+/* The map output could not be read whole: the driver has it made again. */
+static enum op_status damaged(struct attempt *a, const struct fetch *f, uint32_t map, const struct error *err)
+{
+    if (err->code == ERR_CHUNK_DAMAGED) {
+        a->fetch_failed = true;
+        a->lost_stage = f->inputs->exchange;
+        a->lost_partition = map;
+        a->lost_attempt = f->inputs->map_attempt[map];
+    }
+    return OP_ERROR;
+}
+
+/* cursor: [0] map, [1] to [3] an output cursor of local ones, [4] number of the fetch. */
 static enum op_status next_local(struct attempt *a, struct fetch *f, uint32_t map, struct input_cursor *c, struct sealed **ret,
                                  struct error *err)
 {
@@ -91,74 +124,120 @@ static enum op_status next_local(struct attempt *a, struct fetch *f, uint32_t ma
         lost(a, f, map, "it is not here any more", err);
         return OP_ERROR;
     }
-    enum op_status st = OP_DONE;
-    uint32_t last = f->partition == INPUT_ALL ? map_output_partitions(o) - 1 : f->partition;
-    uint32_t p = f->partition == INPUT_ALL ? (uint32_t)c->at[2] : f->partition;
-    for (; p <= last; p++, c->at[1] = 0, c->at[2] = p) {
-        uint32_t n;
-        struct sealed *const *runs = map_output_runs(o, p, &n);
-        if (c->at[1] < n) {
-            *ret = sealed_ref(runs[c->at[1]++]);
-            st = OP_MORE;
-            break;
-        }
-    }
+    struct output_cursor oc = {.at = c->at[1], .partition = (uint32_t)c->at[2], .piece = (uint32_t)c->at[3]};
+    int rc = map_output_next(o, f->partition, &oc, &a->ex->account, ret, err);
+    c->at[1] = oc.at;
+    c->at[2] = oc.partition;
+    c->at[3] = oc.piece;
     map_output_unref(o);
+    return rc != 0 ? damaged(a, f, map, err) : *ret ? OP_MORE : OP_DONE;
+}
+
+static void note_more(struct fetch *f)
+{
+    if (f->more_noted)
+        return;
+    struct note *n = xcalloc(1, sizeof *n);
+    f->more_noted = true;
+    n->kind = NOTE_FETCH_MORE;
+    n->fetch = f;
+    __atomic_add_fetch(&f->refs, 1, __ATOMIC_RELAXED);
+    executor_note(f->ex, n);
+}
+
+static bool has_run(const struct fetched_map *m)
+{
+    size_t left = m->ready.bytes - m->at;
+    uint64_t total = left ? frame_bytes(m->ready.data + m->at, left) : 0;
+    return total && total <= left;
+}
+
+/* What came joins what is left of what came before. */
+static void append_incoming(struct fetched_map *m)
+{
+    m->ready.bytes -= m->at;
+    if (m->ready.bytes == 0) {
+        struct buf empty = m->ready;
+        m->ready = m->incoming;
+        m->incoming = empty;
+    } else {
+        memmove(m->ready.data, m->ready.data + m->at, m->ready.bytes);
+        buf_add(&m->ready, m->incoming.data, m->incoming.bytes);
+    }
+    m->at = 0;
+    buf_reset(&m->incoming);
+}
+
+/* Takes what has come of the map until a run is whole. OP_MORE: one is; OP_DONE: the map is at its end. */
+static enum op_status take_incoming(struct attempt *a, struct fetch *f, uint32_t map, struct error *err)
+{
+    struct fetched_map *m = &f->maps[map];
+    struct fetch_peer *p = &f->peers[f->inputs->map_peer[map]];
+    enum op_status st;
+    pthread_mutex_lock(&f->lock);
+    if (m->incoming.bytes) {
+        p->taken += m->incoming.bytes;
+        append_incoming(m);
+        note_more(f);
+    }
+    if (has_run(m)) {
+        st = OP_MORE;
+    } else if (m->complete) {
+        st = m->ready.bytes == m->at ? OP_DONE : OP_MORE; /* a cut run: decoding says so */
+    } else if (f->failed) {
+        lost(a, f, f->failed_map, f->reason, err);
+        st = OP_ERROR;
+    } else {
+        p->waiting = true;
+        note_more(f);
+        st = OP_BLOCKED;
+    }
+    pthread_mutex_unlock(&f->lock);
     return st;
 }
 
-static enum op_status next_remote(struct attempt *a, struct fetch *f, uint32_t map, struct input_cursor *c, struct sealed **ret,
-                                  struct error *err)
+static enum op_status next_remote(struct attempt *a, struct fetch *f, uint32_t map, struct sealed **ret, struct error *err)
 {
-    pthread_mutex_lock(&f->lock);
     struct fetched_map *m = &f->maps[map];
-    if (!m->here) {
-        bool failed = f->failed;
-        if (failed)
-            lost(a, f, f->failed_map, f->reason, err);
-        pthread_mutex_unlock(&f->lock);
-        return failed ? OP_ERROR : OP_BLOCKED;
-    }
-    pthread_mutex_unlock(&f->lock); /* bytes of a map that is here change no more */
-    if (c->at[1] >= m->bytes.bytes) {
-        buf_fini(&m->bytes);
-        return OP_DONE;
+    if (!has_run(m)) {
+        enum op_status st = take_incoming(a, f, map, err);
+        if (st == OP_DONE) {
+            buf_fini(&m->ready);
+            buf_fini(&m->incoming);
+            m->at = 0;
+        }
+        if (st != OP_MORE)
+            return st;
     }
     size_t used;
-    if (frame_decode(m->bytes.data + c->at[1], m->bytes.bytes - c->at[1], &a->ex->account, ret, &used, err) != 0) {
-        if (err->code == ERR_CHUNK_DAMAGED) {
-            a->fetch_failed = true;
-            a->lost_stage = f->inputs->exchange;
-            a->lost_partition = map;
-            a->lost_attempt = f->inputs->map_attempt[map];
-        }
-        return OP_ERROR;
-    }
-    c->at[1] += used;
+    if (frame_decode(m->ready.data + m->at, m->ready.bytes - m->at, &a->ex->account, ret, &used, err) != 0)
+        return damaged(a, f, map, err);
+    m->at += used;
     return OP_MORE;
 }
 
 enum op_status fetch_next(struct attempt *a, uint32_t exchange, uint32_t partition, struct input_cursor *cursor,
                           struct sealed **ret, uint32_t *ret_map, struct error *err)
 {
-    struct fetch *f = find_fetch(a, exchange, partition);
+    struct fetch *f = find_fetch(a, cursor->at[4]);
     if (!f) {
         struct inputs *in = executor_inputs(a->ex, a->job_id, exchange);
         if (!in) {
             error_setf(err, ERR_INTERNAL, "message", "the inputs from stage %u are not known here", exchange);
             return OP_ERROR;
         }
-        f = open_fetch(a, in, partition);
+        if (open_fetch(a, in, partition, &f, err) != 0)
+            return OP_ERROR;
+        cursor->at[4] = f->number;
     }
     while (cursor->at[0] < f->inputs->map_count) {
         uint32_t map = (uint32_t)cursor->at[0];
-        enum op_status st = f->maps[map].remote ? next_remote(a, f, map, cursor, ret, err) : next_local(a, f, map, cursor, ret, err);
+        enum op_status st = f->maps[map].remote ? next_remote(a, f, map, ret, err) : next_local(a, f, map, cursor, ret, err);
         if (st != OP_DONE) {
             *ret_map = map;
             return st;
         }
-        cursor->at[0]++;
-        cursor->at[1] = cursor->at[2] = 0;
+        *cursor = (struct input_cursor){{cursor->at[0] + 1, 0, 0, 0, f->number}};
     }
     return OP_DONE;
 }
@@ -199,9 +278,19 @@ static void send_request(struct peer *p, struct request *r)
     m.n_map = m.n_attempt = r->count;
     m.map = r->maps;
     m.attempt = attempts;
+    m.window = r->fetch->window;
+    r->fetch->peers[r->peer_idx].allowed = r->fetch->window;
     conn_send(p->conn, MSG_FETCH, r->id, &m.base, NULL);
-    r->sent = true;
     xfree(attempts);
+}
+
+static void send_more(struct peer *p, const struct request *r, uint64_t bytes, bool cancel)
+{
+    Drover__FetchMore m = DROVER__FETCH_MORE__INIT;
+    m.bytes = bytes;
+    m.has_cancel = m.cancel = cancel;
+    if (p->open)
+        conn_send(p->conn, MSG_FETCH_MORE, r->id, &m.base, NULL);
 }
 
 static void peer_open_cb(struct conn *conn)
@@ -244,14 +333,17 @@ static void on_fetched(struct peer *p, const struct frame *f)
             break;
         }
         struct fetched_map *fm = &fe->maps[m->map[i]];
-        buf_add(&fm->bytes, f->bulk + offset, m->bytes[i]);
-        fm->here = true;
+        buf_add(&fm->incoming, f->bulk + offset, m->bytes[i]);
         offset += m->bytes[i];
-        r->got++;
+        fm->complete = !(m->unfinished && i + 1 == m->n_map);
+        r->got += fm->complete;
     }
-    struct attempt *a = fe->attempt;
-    if (a)
-        slot_wake(a);
+    struct fetch_peer *fp = &fe->peers[r->peer_idx];
+    fp->received += offset;
+    bad |= fp->received > fp->allowed;
+    fp->waiting = false;
+    if (fe->attempt)
+        slot_wake(fe->attempt);
     pthread_mutex_unlock(&fe->lock);
     if (m->has_missing_map)
         fetch_fail(fe, m->missing_map < fe->inputs->map_count ? m->missing_map : 0, m->reason ? m->reason : "it is not there any more");
@@ -291,7 +383,7 @@ static struct peer *peer_of(struct executor *ex, uint64_t id, const char *addres
 void fetch_start(struct executor *ex, struct fetch *take)
 {
     struct inputs *in = take->inputs;
-    for (uint32_t pi = 0; pi < in->peer_count; pi++) {
+    for (uint32_t pi = 0; take->attempt && pi < in->peer_count; pi++) {
         struct request *r = NULL;
         uint32_t cap = 0;
         for (uint32_t m = 0; m < in->map_count; m++) {
@@ -301,6 +393,7 @@ void fetch_start(struct executor *ex, struct fetch *take)
                 r = xcalloc(1, sizeof *r);
                 r->id = ++ex->next_request;
                 r->fetch = take;
+                r->peer_idx = pi;
                 __atomic_add_fetch(&take->refs, 1, __ATOMIC_RELAXED);
             }
             ARRAY_GROW(r->maps, r->count, cap);
@@ -317,6 +410,49 @@ void fetch_start(struct executor *ex, struct fetch *take)
             send_request(p, r);
     }
     fetch_unref(take);
+}
+
+/* Lets peers go on whose bytes were taken: when half a window is free again, or the slot waits for more. */
+void fetch_more(struct executor *ex, struct fetch *take)
+{
+    pthread_mutex_lock(&take->lock);
+    take->more_noted = false; /* what the slot does from here on is noted anew */
+    pthread_mutex_unlock(&take->lock);
+    for (struct peer *p = ex->peers; p; p = p->next) {
+        for (struct request *r = p->requests; r && p->open; r = r->next) {
+            if (r->fetch != take)
+                continue;
+            struct fetch_peer *fp = &take->peers[r->peer_idx];
+            pthread_mutex_lock(&take->lock);
+            uint64_t base = fp->waiting && fp->received == fp->allowed ? fp->received : fp->taken;
+            pthread_mutex_unlock(&take->lock);
+            if (base + take->window < fp->allowed + take->window / 2)
+                continue;
+            send_more(p, r, base + take->window - fp->allowed, false);
+            fp->allowed = base + take->window;
+        }
+    }
+    fetch_unref(take);
+}
+
+void fetch_cancel(struct executor *ex, struct fetch *f)
+{
+    account_release(&f->attempt->account, f->reserved);
+    pthread_mutex_lock(&f->lock);
+    f->attempt = NULL;
+    pthread_mutex_unlock(&f->lock);
+    for (struct peer *p = ex->peers; p && f->reserved; p = p->next) {
+        for (struct request **at = &p->requests; *at;) {
+            struct request *r = *at;
+            if (r->fetch != f) {
+                at = &r->next;
+                continue;
+            }
+            send_more(p, r, 0, true);
+            *at = r->next;
+            request_free(r);
+        }
+    }
 }
 
 void peers_close(struct executor *ex)
