@@ -24,6 +24,16 @@ CHECKS += unit
 unit: $(UNIT)
 	$(Q)for t in $(UNIT); do echo "unit $${t##*/}"; $$t || exit 1; done
 
+# ---- cluster: real daemons on loopback. TESTS="part of a name" ----
+CHECKS += cluster
+.PHONY: cluster kills
+cluster: all
+	$(Q)$(PYTHON) tests/cluster/run.py
+
+# The sweep: every TPC-H query, a kill at every point and at seeded times, RUNS times. SEED=2 SCALE=0.1
+kills: all
+	$(Q)RUNS=$(or $(RUNS),20) SEED=$(or $(SEED),2) SCALE=$(or $(SCALE),0.1) $(PYTHON) tests/cluster/test_kill.py
+
 # ---- sanitize: a short pass under the sanitizers ----
 .PHONY: sanitize
 sanitize:

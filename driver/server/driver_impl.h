@@ -8,11 +8,14 @@
 #include "driver/physical/physical.h"
 #include "driver/sched/sched.h"
 #include "driver/server/driver.h"
+#include "driver/server/history.h"
 
 enum {
     HEARTBEAT_MS = 1000,
-    EXECUTOR_DEAD_MS = 30000,
+    TICK_MS = 250,
     DETACHED_KEEP_MS = 60000,   /* an operation without a client waits so long for it to come back */
+    SESSIONS_KEPT = 100,        /* without a client, for the page */
+    PROGRESS_QUEUE_MAX = 1 << 20, /* a client that does not read gets no more progress */
     PLANNERS = 2,
 };
 
@@ -31,6 +34,7 @@ struct exec {
     char *host, *address;
     uint32_t slots;
     uint64_t memory, pid, rss, memory_used, output_bytes;
+    uint64_t fetched_bytes, served_bytes, rejected;
     uint32_t running;
     int64_t last_heartbeat_us;
     bool live;
@@ -42,6 +46,8 @@ struct session {
     uint64_t number;             /* of the application that the page shows */
     int64_t started_us;
     uint32_t open_ops;
+    uint32_t clients;            /* connections that opened it */
+    int64_t left_us;             /* when the last one went */
     struct session *next;
 };
 
@@ -81,6 +87,7 @@ struct operation {
     struct driver *dr;
     char *id, *sql;
     struct session *session;
+    struct statement *record;    /* for the page; NULL once it ended */
     struct conn *client;         /* NULL: detached */
     enum op_state state;
     int64_t started_us, ended_us, detached_us;
@@ -97,7 +104,7 @@ struct operation {
     struct stage_sent *sent;     /* dag->stage_count */
     struct result_part *parts;
     uint32_t part_count, head;
-    bool job_ended;
+    bool job_ended, delivered;   /* delivered: rows have gone to the client */
     uint64_t seq, rows;
     struct result_frame *unacked, **unacked_tail;
     struct buf warnings;
@@ -111,6 +118,8 @@ struct operation {
 
 struct driver {
     struct driver_config config;
+    struct settings settings;    /* the driver's own */
+    int64_t executor_timeout_us, last_tick_us;
     uv_loop_t loop;
     struct rpc rpc;
     struct listener *listener;
@@ -118,12 +127,14 @@ struct driver {
     uv_signal_t sigterm, sigint;
     uv_async_t async;
     struct sched *sched;
+    struct history *history;
     struct exec **execs;
     uint32_t exec_count, exec_cap;
     struct session *sessions;
     struct operation *ops;
     uint64_t next_executor, next_job, next_session, seed;
     uint32_t clients;
+    int64_t started_us;          /* wall clock */
     bool had_client, stopping;
     char *web_address;
     struct web *web;
@@ -154,5 +165,5 @@ void operation_progress(struct operation *op);
 void operations_sweep(struct driver *dr);
 /* launch.c */
 void launch_send(struct driver *dr, const struct sched_action *a);
-/* status.c: JSON of the REST shapes; returns an HTTP status */
+/* status.c: JSON of the REST shapes; path may have a query part; returns an HTTP status */
 unsigned status_json(struct driver *dr, const char *path, struct buf *out);

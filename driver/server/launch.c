@@ -95,6 +95,8 @@ void launch_send(struct driver *dr, const struct sched_action *a)
     struct operation *op = driver_find_job(dr, a->job_id);
     ASSERT(op && a->executor_id >= 1 && a->executor_id <= dr->exec_count);
     struct exec *x = dr->execs[a->executor_id - 1];
+    if (op->record)
+        history_launched(dr->history, op->record, a);
     if (!x->conn)
         return; /* its loss is about to be told */
     struct dag_stage *ds = &op->dag->stages[a->stage];

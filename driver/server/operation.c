@@ -108,6 +108,8 @@ static void end(struct operation *op, struct error *err)
     m.run_us = (uint64_t)(op->ended_us - op->started_us);
     m.has_job_id = op->job_id != 0;
     m.job_id = op->job_id;
+    history_end(op->record, op->rows, err);
+    op->record = NULL;
     push_frame(op, MSG_RESULT_END, &m.base, NULL, 0);
     buf_fini(&bytes);
     error_fini(&op->error);
@@ -267,6 +269,7 @@ static void submit_job(struct operation *op)
         op->parts[i].expected = -1;
     }
     op->state = OP_RUNNING;
+    history_planned(dr->history, op->record, dag);
     driver_event(dr, &(struct sched_event){.kind = SCHED_JOB_SUBMIT, .job_id = op->job_id, .spec = &spec});
 }
 
@@ -321,6 +324,7 @@ void operation_execute(struct driver *dr, struct conn *client, struct session *s
     op->snapshot = snapshot_ref(s->snapshot);
     op->job_id = dr->next_job++;
     op->unacked_tail = &op->unacked;
+    op->record = history_begin(dr->history, history_app(dr->history, s->id, s->number, s->snapshot->user), op->job_id, sql);
     arena_init(&op->ar);
     for (uint32_t i = 0; i < dr->exec_count; i++) {
         struct exec *x = dr->execs[i];
@@ -388,6 +392,9 @@ static void pump(struct operation *op)
             if (!p->items)
                 p->tail = &p->items;
             if (it->seq == p->next_seq) {
+                if (!op->delivered)
+                    driver_event(op->dr, &(struct sched_event){.kind = SCHED_ROWS_DELIVERED, .job_id = op->job_id});
+                op->delivered = true;
                 p->next_seq++;
                 push_batch(op, it->rows, &it->frame, it->attempt_id);
             } else {
@@ -602,7 +609,7 @@ void operation_commit(struct operation *op, uint32_t stage)
 
 void operation_progress(struct operation *op)
 {
-    if (!op->client || op->state != OP_RUNNING || !op->dag)
+    if (!op->client || op->state != OP_RUNNING || !op->dag || conn_queued(op->client) > PROGRESS_QUEUE_MAX)
         return;
     Drover__Progress m = DROVER__PROGRESS__INIT;
     Drover__StageProgress *items = xcalloc(op->dag->stage_count, sizeof *items);

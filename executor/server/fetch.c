@@ -2,33 +2,46 @@
  * Reading other stages' outputs: from the own store, or from peers. Runs come in map-index order whatever order
  * they arrive in; a task that is ahead of the network is parked.
  *
- * Each attempt and input has one fetch, started when the first remote map is met: it asks every peer for all of its
- * maps at once, in their order, and each peer sends a window ahead of what the slot has taken. Since both go through
- * the maps in the same order, what a peer sends next is what the slot will want next of it: windows cannot lock each
- * other. A run larger than the window would: the slot that waits in the middle of one says so, and the peer is
- * allowed another window. What comes is kept as bytes and decoded (and its checksum verified) on the slot's thread.
+ * Each cursor has one fetch, which asks every peer for all of its maps at once, under a window of bytes: a peer stops
+ * when its part of the window is used up, the slot gives credit as it reads. What comes is kept as bytes and decoded
+ * (and its checksum verified) on the slot's thread. No stream waits for another: every peer sends in the order of
+ * maps in which the reader takes them.
  */
+#include "common/base/testpoint.h"
 #include "executor/server/executor_impl.h"
 #include "proto/cluster.pb-c.h"
+
+static void chunk_free(struct chunk *c)
+{
+    if (!c)
+        return;
+    buf_fini(&c->bytes);
+    xfree(c->maps);
+    xfree(c->sizes);
+    xfree(c);
+}
 
 void fetch_unref(struct fetch *f)
 {
     if (!f || __atomic_sub_fetch(&f->refs, 1, __ATOMIC_ACQ_REL) > 0)
         return;
-    for (uint32_t i = 0; i < f->inputs->map_count; i++) {
-        buf_fini(&f->maps[i].incoming);
-        buf_fini(&f->maps[i].ready);
+    for (uint32_t i = 0; i < f->inputs->peer_count; i++) {
+        struct stream *st = &f->streams[i];
+        chunk_free(st->reading);
+        while (st->head) {
+            struct chunk *next = st->head->next;
+            chunk_free(st->head);
+            st->head = next;
+        }
     }
-    xfree(f->maps);
-    xfree(f->peers);
+    xfree(f->streams);
     xfree(f->reason);
     inputs_unref(f->inputs);
     pthread_mutex_destroy(&f->lock);
     xfree(f);
 }
 
-/* A stage may read one exchange at several places: each reading has a fetch of its own, named by its cursor. */
-static struct fetch *find_fetch(const struct attempt *a, uint64_t number)
+static struct fetch *find_fetch(struct attempt *a, uint64_t number)
 {
     struct fetch *f = a->fetches;
     while (f && f->number != number)
@@ -36,14 +49,7 @@ static struct fetch *find_fetch(const struct attempt *a, uint64_t number)
     return f;
 }
 
-/* What all peers together may send ahead: an eighth of the task's grant, within reason. */
-static uint64_t window_of(const struct attempt *a)
-{
-    uint64_t window = (uint64_t)a->account.limit / 8;
-    return window < FETCH_WINDOW_MIN ? FETCH_WINDOW_MIN : window > FETCH_WINDOW_MAX ? FETCH_WINDOW_MAX : window;
-}
-
-static int open_fetch(struct attempt *a, struct inputs *take, uint32_t partition, struct fetch **ret, struct error *err)
+static struct fetch *open_fetch(struct attempt *a, struct inputs *take, uint32_t partition)
 {
     struct fetch *f = xcalloc(1, sizeof *f);
     f->refs = 1;
@@ -51,39 +57,25 @@ static int open_fetch(struct attempt *a, struct inputs *take, uint32_t partition
     f->attempt = a;
     f->inputs = take;
     f->partition = partition;
-    f->maps = xcalloc(take->map_count + 1, sizeof *f->maps);
-    f->peers = xcalloc(take->peer_count + 1, sizeof *f->peers);
-    pthread_mutex_init(&f->lock, NULL);
-    uint32_t remote_peers = 0;
-    for (uint32_t m = 0; m < take->map_count; m++) {
-        struct fetch_peer *p = &f->peers[take->map_peer[m]];
-        f->maps[m].remote = take->peer_ids[take->map_peer[m]] != a->ex->id;
-        remote_peers += f->maps[m].remote && !p->waiting;
-        p->waiting |= f->maps[m].remote;
-    }
-    for (uint32_t p = 0; p < take->peer_count; p++)
-        f->peers[p].waiting = false;
-    if (remote_peers) {
-        f->reserved = window_of(a);
-        f->window = f->reserved / remote_peers;
-        if (account_reserve(&a->account, f->reserved, err) != 0) {
-            f->reserved = 0;
-            fetch_unref(f);
-            return (int)err->code;
-        }
-    }
     f->number = a->fetches ? a->fetches->number + 1 : 1;
+    f->streams = xcalloc(take->peer_count + 1, sizeof *f->streams);
+    pthread_mutex_init(&f->lock, NULL);
+    uint32_t remote = 0;
+    for (uint32_t i = 0; i < take->peer_count; i++) {
+        f->streams[i].tail = &f->streams[i].head;
+        remote += take->peer_ids[i] != a->executor_id;
+    }
     f->next = a->fetches;
     a->fetches = f;
-    if (remote_peers) {
+    if (remote) {
+        f->window = FETCH_WINDOW / remote > FETCH_WINDOW_LEAST ? FETCH_WINDOW / remote : FETCH_WINDOW_LEAST;
         struct note *n = xcalloc(1, sizeof *n);
         n->kind = NOTE_FETCH;
         n->fetch = f;
-        __atomic_add_fetch(&f->refs, 1, __ATOMIC_RELAXED);
+        f->refs++;
         executor_note(a->ex, n);
     }
-    *ret = f;
-    return 0;
+    return f;
 }
 
 static int lost(struct attempt *a, const struct fetch *f, uint32_t map, const char *reason, struct error *err)
@@ -103,8 +95,8 @@ static int lost(struct attempt *a, const struct fetch *f, uint32_t map, const ch
     return error_set(err, ERR_FETCH_FAILED, "output", output, "executor", executor, "message", reason, NULL);
 }
 
-/* The map output could not be read whole: the driver has it made again. */
-static enum op_status damaged(struct attempt *a, const struct fetch *f, uint32_t map, const struct error *err)
+/* Bytes changed since they were written: the driver has the map output made again. */
+static enum op_status unreadable(struct attempt *a, const struct fetch *f, uint32_t map, const struct error *err)
 {
     if (err->code == ERR_CHUNK_DAMAGED) {
         a->fetch_failed = true;
@@ -115,7 +107,7 @@ static enum op_status damaged(struct attempt *a, const struct fetch *f, uint32_t
     return OP_ERROR;
 }
 
-/* cursor: [0] map, [1] to [3] an output cursor of local ones, [4] number of the fetch. */
+/* cursor: [0] map, [1] [2] [3] the output cursor of a local map, [4] number of the fetch. */
 static enum op_status next_local(struct attempt *a, struct fetch *f, uint32_t map, struct input_cursor *c, struct sealed **ret,
                                  struct error *err)
 {
@@ -130,109 +122,106 @@ static enum op_status next_local(struct attempt *a, struct fetch *f, uint32_t ma
     c->at[2] = oc.partition;
     c->at[3] = oc.piece;
     map_output_unref(o);
-    return rc != 0 ? damaged(a, f, map, err) : *ret ? OP_MORE : OP_DONE;
+    return rc != 0 ? unreadable(a, f, map, err) : *ret ? OP_MORE : OP_DONE;
 }
 
-static void note_more(struct fetch *f)
+/* The next chunk of a stream into its `reading`. */
+static enum op_status take_chunk(struct attempt *a, struct fetch *f, struct stream *st, struct error *err)
 {
-    if (f->more_noted)
+    pthread_mutex_lock(&f->lock);
+    struct chunk *c = st->head;
+    enum op_status status = OP_MORE;
+    if (c) {
+        st->head = c->next;
+        if (!st->head)
+            st->tail = &st->head;
+        st->reading = c;
+        c->left = c->count ? c->sizes[0] : 0;
+    } else if (f->failed) {
+        lost(a, f, f->failed_map, f->reason, err);
+        status = OP_ERROR;
+    } else {
+        status = OP_BLOCKED;
+    }
+    pthread_mutex_unlock(&f->lock);
+    return status;
+}
+
+/* A chunk was read: its bytes are room for others. */
+static void drop_chunk(struct fetch *f, uint32_t peer)
+{
+    struct stream *st = &f->streams[peer];
+    st->taken += st->reading->bytes.bytes;
+    chunk_free(st->reading);
+    st->reading = NULL;
+    if (st->taken < f->window / 4)
         return;
     struct note *n = xcalloc(1, sizeof *n);
-    f->more_noted = true;
-    n->kind = NOTE_FETCH_MORE;
+    n->kind = NOTE_FETCH_CREDIT;
     n->fetch = f;
+    n->peer = peer;
+    n->credit = st->taken;
+    st->taken = 0;
     __atomic_add_fetch(&f->refs, 1, __ATOMIC_RELAXED);
     executor_note(f->ex, n);
 }
 
-static bool has_run(const struct fetched_map *m)
+static enum op_status decode_run(struct attempt *a, struct fetch *f, uint32_t map, struct chunk *c, struct sealed **ret,
+                                 struct error *err)
 {
-    size_t left = m->ready.bytes - m->at;
-    uint64_t total = left ? frame_bytes(m->ready.data + m->at, left) : 0;
-    return total && total <= left;
+    size_t used;
+    if (frame_decode(c->bytes.data + c->offset, c->left, &a->ex->account, ret, &used, err) != 0)
+        return unreadable(a, f, map, err);
+    c->offset += used;
+    c->left -= used;
+    return OP_MORE;
 }
 
-/* What came joins what is left of what came before. */
-static void append_incoming(struct fetched_map *m)
-{
-    m->ready.bytes -= m->at;
-    if (m->ready.bytes == 0) {
-        struct buf empty = m->ready;
-        m->ready = m->incoming;
-        m->incoming = empty;
-    } else {
-        memmove(m->ready.data, m->ready.data + m->at, m->ready.bytes);
-        buf_add(&m->ready, m->incoming.data, m->incoming.bytes);
-    }
-    m->at = 0;
-    buf_reset(&m->incoming);
-}
-
-/* Takes what has come of the map until a run is whole. OP_MORE: one is; OP_DONE: the map is at its end. */
-static enum op_status take_incoming(struct attempt *a, struct fetch *f, uint32_t map, struct error *err)
-{
-    struct fetched_map *m = &f->maps[map];
-    struct fetch_peer *p = &f->peers[f->inputs->map_peer[map]];
-    enum op_status st;
-    pthread_mutex_lock(&f->lock);
-    if (m->incoming.bytes) {
-        p->taken += m->incoming.bytes;
-        append_incoming(m);
-        note_more(f);
-    }
-    if (has_run(m)) {
-        st = OP_MORE;
-    } else if (m->complete) {
-        st = m->ready.bytes == m->at ? OP_DONE : OP_MORE; /* a cut run: decoding says so */
-    } else if (f->failed) {
-        lost(a, f, f->failed_map, f->reason, err);
-        st = OP_ERROR;
-    } else {
-        p->waiting = true;
-        note_more(f);
-        st = OP_BLOCKED;
-    }
-    pthread_mutex_unlock(&f->lock);
-    return st;
-}
-
+/* The order of maps in a stream was checked when it came. */
 static enum op_status next_remote(struct attempt *a, struct fetch *f, uint32_t map, struct sealed **ret, struct error *err)
 {
-    struct fetched_map *m = &f->maps[map];
-    if (!has_run(m)) {
-        enum op_status st = take_incoming(a, f, map, err);
-        if (st == OP_DONE) {
-            buf_fini(&m->ready);
-            buf_fini(&m->incoming);
-            m->at = 0;
+    uint32_t peer = f->inputs->map_peer[map];
+    struct stream *st = &f->streams[peer];
+    for (;;) {
+        struct chunk *c = st->reading;
+        if (!c) {
+            enum op_status status = take_chunk(a, f, st, err);
+            if (status != OP_MORE)
+                return status;
+            continue;
         }
-        if (st != OP_MORE)
-            return st;
+        if (c->at == c->count) {
+            drop_chunk(f, peer);
+            continue;
+        }
+        ASSERT(c->maps[c->at] == map);
+        if (c->left > 0)
+            return decode_run(a, f, map, c, ret, err);
+        bool ends = c->at + 1 < c->count || c->whole;
+        c->at++;
+        c->left = c->at < c->count ? c->sizes[c->at] : 0;
+        if (ends)
+            return OP_DONE;
     }
-    size_t used;
-    if (frame_decode(m->ready.data + m->at, m->ready.bytes - m->at, &a->ex->account, ret, &used, err) != 0)
-        return damaged(a, f, map, err);
-    m->at += used;
-    return OP_MORE;
 }
 
 enum op_status fetch_next(struct attempt *a, uint32_t exchange, uint32_t partition, struct input_cursor *cursor,
                           struct sealed **ret, uint32_t *ret_map, struct error *err)
 {
-    struct fetch *f = find_fetch(a, cursor->at[4]);
+    struct fetch *f = cursor->at[4] ? find_fetch(a, cursor->at[4]) : NULL;
     if (!f) {
         struct inputs *in = executor_inputs(a->ex, a->job_id, exchange);
         if (!in) {
             error_setf(err, ERR_INTERNAL, "message", "the inputs from stage %u are not known here", exchange);
             return OP_ERROR;
         }
-        if (open_fetch(a, in, partition, &f, err) != 0)
-            return OP_ERROR;
+        f = open_fetch(a, in, partition);
         cursor->at[4] = f->number;
     }
     while (cursor->at[0] < f->inputs->map_count) {
         uint32_t map = (uint32_t)cursor->at[0];
-        enum op_status st = f->maps[map].remote ? next_remote(a, f, map, ret, err) : next_local(a, f, map, cursor, ret, err);
+        bool remote = f->inputs->peer_ids[f->inputs->map_peer[map]] != a->executor_id;
+        enum op_status st = remote ? next_remote(a, f, map, ret, err) : next_local(a, f, map, cursor, ret, err);
         if (st != OP_DONE) {
             *ret_map = map;
             return st;
@@ -260,6 +249,7 @@ static void fetch_fail(struct fetch *f, uint32_t map, const char *reason)
 
 static void request_free(struct request *r)
 {
+    r->fetch->requests--;
     fetch_unref(r->fetch);
     xfree(r->maps);
     xfree(r);
@@ -278,19 +268,55 @@ static void send_request(struct peer *p, struct request *r)
     m.n_map = m.n_attempt = r->count;
     m.map = r->maps;
     m.attempt = attempts;
-    m.window = r->fetch->window;
-    r->fetch->peers[r->peer_idx].allowed = r->fetch->window;
+    m.credit = r->fetch->window;
     conn_send(p->conn, MSG_FETCH, r->id, &m.base, NULL);
     xfree(attempts);
 }
 
-static void send_more(struct peer *p, const struct request *r, uint64_t bytes, bool cancel)
+static void send_credit(struct peer *p, const struct request *r, uint64_t bytes)
 {
-    Drover__FetchMore m = DROVER__FETCH_MORE__INIT;
+    Drover__FetchCredit m = DROVER__FETCH_CREDIT__INIT;
     m.bytes = bytes;
-    m.has_cancel = m.cancel = cancel;
-    if (p->open)
-        conn_send(p->conn, MSG_FETCH_MORE, r->id, &m.base, NULL);
+    conn_send(p->conn, MSG_FETCH_CREDIT, r->id, &m.base, NULL);
+}
+
+void fetch_credit(struct executor *ex, struct fetch *take, uint32_t peer, uint64_t bytes)
+{
+    for (struct peer *p = ex->peers; p && take->requests > 0; p = p->next) {
+        for (struct request *r = p->requests; r && p->open; r = r->next) {
+            if (r->fetch == take && r->peer == peer)
+                send_credit(p, r, bytes);
+        }
+    }
+    fetch_unref(take);
+}
+
+/* Tells the peers that nobody reads any more. */
+static void end_requests(struct executor *ex, struct fetch *f)
+{
+    for (struct peer *p = ex->peers; p && f->requests > 0; p = p->next) {
+        for (struct request **at = &p->requests; *at;) {
+            struct request *r = *at;
+            if (r->fetch != f) {
+                at = &r->next;
+                continue;
+            }
+            if (p->open)
+                send_credit(p, r, 0);
+            *at = r->next;
+            request_free(r);
+        }
+    }
+}
+
+void fetch_detach(struct attempt *a)
+{
+    for (struct fetch *f = a->fetches; f; f = f->next) {
+        pthread_mutex_lock(&f->lock);
+        f->attempt = NULL;
+        pthread_mutex_unlock(&f->lock);
+        end_requests(a->ex, f);
+    }
 }
 
 static void peer_open_cb(struct conn *conn)
@@ -309,9 +335,38 @@ static void peer_closed_cb(struct conn *conn, const char *reason)
     while (p->requests) {
         struct request *r = p->requests;
         p->requests = r->next;
-        fetch_fail(r->fetch, r->maps[r->got], reason);
+        fetch_fail(r->fetch, r->maps[r->got < r->count ? r->got : 0], reason);
         request_free(r);
     }
+}
+
+/* An answer must go on where the last one ended. */
+static bool fits(const struct request *r, const Drover__Fetched *m, size_t bulk_bytes)
+{
+    uint64_t sum = 0;
+    if (m->n_map != m->n_bytes || m->n_map > r->count - r->got || (m->last && (!m->whole || m->n_map != r->count - r->got)))
+        return false;
+    for (size_t i = 0; i < m->n_map; i++) {
+        if (m->map[i] != r->maps[r->got + i])
+            return false;
+        sum += m->bytes[i];
+    }
+    return sum == bulk_bytes;
+}
+
+static struct chunk *chunk_of(const Drover__Fetched *m, const struct frame *f)
+{
+    struct chunk *c = xcalloc(1, sizeof *c);
+    c->count = (uint32_t)m->n_map;
+    c->whole = m->whole;
+    c->maps = xmalloc((m->n_map + 1) * sizeof *c->maps);
+    c->sizes = xmalloc((m->n_map + 1) * sizeof *c->sizes);
+    if (m->n_map) {
+        memcpy(c->maps, m->map, m->n_map * sizeof *c->maps);
+        memcpy(c->sizes, m->bytes, m->n_map * sizeof *c->sizes);
+    }
+    buf_add(&c->bytes, f->bulk, f->bulk_bytes);
+    return c;
 }
 
 static void on_fetched(struct peer *p, const struct frame *f)
@@ -322,34 +377,27 @@ static void on_fetched(struct peer *p, const struct frame *f)
         at = &(*at)->next;
     struct request *r = *at;
     if (!r)
-        return; /* of a fetch that has failed */
-    size_t offset = 0;
+        return; /* of a fetch that has ended */
     struct fetch *fe = r->fetch;
-    bool bad = m->n_map != m->n_bytes;
-    pthread_mutex_lock(&fe->lock);
-    for (size_t i = 0; i < m->n_map && !bad; i++) {
-        if (r->got >= r->count || m->map[i] != r->maps[r->got] || m->bytes[i] > f->bulk_bytes - offset) {
-            bad = true;
-            break;
-        }
-        struct fetched_map *fm = &fe->maps[m->map[i]];
-        buf_add(&fm->incoming, f->bulk + offset, m->bytes[i]);
-        offset += m->bytes[i];
-        fm->complete = !(m->unfinished && i + 1 == m->n_map);
-        r->got += fm->complete;
+    bool fit = fits(r, m, f->bulk_bytes);
+    if (fit) {
+        struct chunk *c = chunk_of(m, f);
+        struct stream *st = &fe->streams[r->peer];
+        fe->ex->fetched_bytes += f->bulk_bytes;
+        r->got += c->count - (c->count && !c->whole);
+        pthread_mutex_lock(&fe->lock);
+        *st->tail = c;
+        st->tail = &c->next;
+        if (fe->attempt)
+            slot_wake(fe->attempt);
+        pthread_mutex_unlock(&fe->lock);
+        TEST_POINT("mid-fetch");
     }
-    struct fetch_peer *fp = &fe->peers[r->peer_idx];
-    fp->received += offset;
-    bad |= fp->received > fp->allowed;
-    fp->waiting = false;
-    if (fe->attempt)
-        slot_wake(fe->attempt);
-    pthread_mutex_unlock(&fe->lock);
     if (m->has_missing_map)
         fetch_fail(fe, m->missing_map < fe->inputs->map_count ? m->missing_map : 0, m->reason ? m->reason : "it is not there any more");
-    else if (bad || (m->last && r->got < r->count))
-        fetch_fail(fe, r->got < r->count ? r->maps[r->got] : r->maps[0], "the peer's answer does not fit the request");
-    if (m->has_missing_map || bad || m->last) {
+    else if (!fit)
+        fetch_fail(fe, r->maps[r->got < r->count ? r->got : 0], "the peer's answer does not fit the request");
+    if (m->has_missing_map || !fit || m->last) {
         *at = r->next;
         request_free(r);
     }
@@ -383,17 +431,23 @@ static struct peer *peer_of(struct executor *ex, uint64_t id, const char *addres
 void fetch_start(struct executor *ex, struct fetch *take)
 {
     struct inputs *in = take->inputs;
-    for (uint32_t pi = 0; take->attempt && pi < in->peer_count; pi++) {
+    pthread_mutex_lock(&take->lock);
+    uint64_t self = take->attempt ? take->attempt->executor_id : 0; /* 0: it ended meanwhile */
+    pthread_mutex_unlock(&take->lock);
+    for (uint32_t pi = 0; pi < in->peer_count && self; pi++) {
+        if (in->peer_ids[pi] == self)
+            continue;
         struct request *r = NULL;
         uint32_t cap = 0;
         for (uint32_t m = 0; m < in->map_count; m++) {
-            if (in->map_peer[m] != pi || !take->maps[m].remote)
+            if (in->map_peer[m] != pi)
                 continue;
             if (!r) {
                 r = xcalloc(1, sizeof *r);
                 r->id = ++ex->next_request;
                 r->fetch = take;
-                r->peer_idx = pi;
+                r->peer = pi;
+                take->requests++;
                 __atomic_add_fetch(&take->refs, 1, __ATOMIC_RELAXED);
             }
             ARRAY_GROW(r->maps, r->count, cap);
@@ -410,49 +464,6 @@ void fetch_start(struct executor *ex, struct fetch *take)
             send_request(p, r);
     }
     fetch_unref(take);
-}
-
-/* Lets peers go on whose bytes were taken: when half a window is free again, or the slot waits for more. */
-void fetch_more(struct executor *ex, struct fetch *take)
-{
-    pthread_mutex_lock(&take->lock);
-    take->more_noted = false; /* what the slot does from here on is noted anew */
-    pthread_mutex_unlock(&take->lock);
-    for (struct peer *p = ex->peers; p; p = p->next) {
-        for (struct request *r = p->requests; r && p->open; r = r->next) {
-            if (r->fetch != take)
-                continue;
-            struct fetch_peer *fp = &take->peers[r->peer_idx];
-            pthread_mutex_lock(&take->lock);
-            uint64_t base = fp->waiting && fp->received == fp->allowed ? fp->received : fp->taken;
-            pthread_mutex_unlock(&take->lock);
-            if (base + take->window < fp->allowed + take->window / 2)
-                continue;
-            send_more(p, r, base + take->window - fp->allowed, false);
-            fp->allowed = base + take->window;
-        }
-    }
-    fetch_unref(take);
-}
-
-void fetch_cancel(struct executor *ex, struct fetch *f)
-{
-    account_release(&f->attempt->account, f->reserved);
-    pthread_mutex_lock(&f->lock);
-    f->attempt = NULL;
-    pthread_mutex_unlock(&f->lock);
-    for (struct peer *p = ex->peers; p && f->reserved; p = p->next) {
-        for (struct request **at = &p->requests; *at;) {
-            struct request *r = *at;
-            if (r->fetch != f) {
-                at = &r->next;
-                continue;
-            }
-            send_more(p, r, 0, true);
-            *at = r->next;
-            request_free(r);
-        }
-    }
 }
 
 void peers_close(struct executor *ex)

@@ -1,7 +1,8 @@
 /*
- * Serving outputs to peers: one thread copies bytes of outputs into answers, the loop sends them. A peer gets no more than
- * its window ahead of what it has taken, and a slow one holds up only itself.
+ * Serving outputs to peers: one thread copies their frames into answers, the loop sends. A peer that reads slowly holds
+ * up only itself: what is copied for it is bounded by the credit it gave and by the connection's queue.
  */
+#include "common/base/testpoint.h"
 #include "executor/server/executor_impl.h"
 #include "proto/cluster.pb-c.h"
 
@@ -15,9 +16,14 @@ static void serve_free(struct serve *s)
     xfree(s);
 }
 
-static void enqueue(struct serve *s)
+/* Gives it to the serving thread when it may go on. */
+static void go_on(struct serve *s)
 {
     struct executor *ex = s->ex;
+    s->credit += s->credit_late;
+    s->credit_late = 0;
+    if (s->credit <= 0 || conn_queued(s->conn) >= WRITE_QUEUE_HIGH)
+        return;
     s->busy = true;
     pthread_mutex_lock(&ex->lock);
     s->next = NULL;
@@ -27,14 +33,21 @@ static void enqueue(struct serve *s)
     pthread_mutex_unlock(&ex->lock);
 }
 
-/* The next bytes of the map at hand. False: it is not here, or cannot be read. */
-static bool copy_map(struct serve *s, size_t max, bool *ret_done)
+/* Bytes that the answer may still take. */
+static size_t room(const struct serve *s)
+{
+    size_t max = s->credit < SERVE_FRAME ? (size_t)s->credit : SERVE_FRAME;
+    return s->frame.bytes < max ? max - s->frame.bytes : 0;
+}
+
+/* The next frames of the map at hand. False: it is not here, or cannot be read. */
+static bool copy_map(struct serve *s, bool *ret_whole)
 {
     struct error err = ERROR_INIT;
     struct map_output *o = store_find(s->ex->store, s->job_id, s->stage, s->maps[s->at], s->attempts[s->at]);
     if (!o || (s->partition != OUTPUT_ALL && s->partition >= map_output_partitions(o))) {
         s->missing = xstrdup("the executor does not hold it any more");
-    } else if (map_output_copy(o, s->partition, &s->cursor, max, &s->frame, ret_done, &err) != 0) {
+    } else if (map_output_copy(o, s->partition, &s->cursor, room(s), &s->frame, ret_whole, &err) != 0) {
         struct buf text = BUF_INIT;
         error_sentence(&err, &text);
         s->missing = buf_steal(&text);
@@ -44,26 +57,21 @@ static bool copy_map(struct serve *s, size_t max, bool *ret_done)
     return !s->missing;
 }
 
-/* Fills the frame, map after map. */
 static void fill(struct serve *s)
 {
-    size_t max = s->room < SERVE_FRAME ? (size_t)s->room : SERVE_FRAME;
     s->frame_first = s->at;
     s->frame_count = 0;
-    s->unfinished = false;
-    while (s->at < s->count && (s->frame.bytes < max || s->frame_count == 0)) {
+    while (s->at < s->count && room(s) > 0) {
         size_t before = s->frame.bytes;
-        bool done = false;
-        if (!copy_map(s, max - s->frame.bytes, &done))
-            break;
+        bool whole = false;
+        if (!copy_map(s, &whole))
+            return;
         s->frame_bytes[s->frame_count++] = (uint32_t)(s->frame.bytes - before);
-        s->unfinished = !done;
-        if (!done)
-            break;
+        if (!whole)
+            return;
         s->at++;
         s->cursor = (struct output_cursor){0};
     }
-    s->room -= s->frame.bytes;
 }
 
 void *serve_thread_main(void *arg)
@@ -99,18 +107,9 @@ static void forget(struct serve *s)
     serve_free(s);
 }
 
-/* With the loop: on to the thread, if there is room. */
-static void go_on(struct serve *s)
-{
-    if (!s->busy && s->room > 0 && conn_queued(s->conn) < WRITE_QUEUE_HIGH)
-        enqueue(s);
-}
-
 void serve_frame_ready(struct serve *s)
 {
     s->busy = false;
-    s->room += s->room_more;
-    s->room_more = 0;
     if (!s->conn) {
         forget(s);
         return;
@@ -119,16 +118,18 @@ void serve_frame_ready(struct serve *s)
     m.n_map = m.n_bytes = s->frame_count;
     m.map = s->maps + s->frame_first;
     m.bytes = s->frame_bytes;
-    bool done = s->missing || s->at == s->count;
-    m.last = done && !s->missing;
-    m.has_unfinished = m.unfinished = s->unfinished;
+    m.whole = s->frame_first + s->frame_count == s->at;
+    m.last = s->at == s->count && !s->missing;
     if (s->missing) {
         m.has_missing_map = true;
         m.missing_map = s->maps[s->at];
         m.reason = s->missing;
     }
+    bool done = s->missing || s->at == s->count;
+    s->credit -= (int64_t)s->frame.bytes;
+    s->ex->served_bytes += s->frame.bytes;
     conn_send(s->conn, MSG_FETCHED, s->id, &m.base, &s->frame);
-    s->frame = BUF_INIT;
+    TEST_POINT("mid-serve");
     if (done)
         forget(s);
     else
@@ -139,36 +140,70 @@ static void drain_cb(struct conn *conn)
 {
     struct executor *ex = conn->owner;
     for (struct serve *s = ex->serves; s; s = s->next_all) {
-        if (s->conn == conn)
+        if (s->conn == conn && !s->busy)
             go_on(s);
     }
 }
 
 /* Nobody wants the rest. */
-static void stop(struct serve *s)
+static void abandon(struct serve *s)
 {
     s->conn = NULL;
     if (!s->busy)
-        forget(s); /* else when it comes back */
+        forget(s);
 }
 
-static void on_more(struct executor *ex, const struct conn *conn, uint64_t id, const Drover__FetchMore *m)
+static void on_credit(struct executor *ex, struct conn *conn, uint64_t id, uint64_t bytes)
 {
     struct serve *s = ex->serves;
     while (s && (s->conn != conn || s->id != id))
         s = s->next_all;
     if (!s)
-        return; /* all is sent */
-    if (m->has_cancel && m->cancel) {
-        stop(s);
+        return; /* all of it is sent */
+    if (bytes == 0) {
+        abandon(s);
         return;
     }
-    if (s->busy) {
-        s->room_more += m->bytes;
+    s->credit_late += bytes < FETCH_WINDOW ? (int64_t)bytes : FETCH_WINDOW;
+    if (!s->busy)
+        go_on(s);
+}
+
+static void on_fetch(struct executor *ex, struct conn *conn, uint64_t id, const Drover__Fetch *m)
+{
+    uint32_t unfinished = 0;
+    for (struct serve *s = ex->serves; s; s = s->next_all)
+        unfinished += s->conn == conn;
+    if (m->n_map == 0 || m->n_map != m->n_attempt || unfinished >= SERVES_MAX) {
+        conn_reject(conn, "a FETCH that cannot be answered");
         return;
     }
-    s->room += m->bytes;
+    struct serve *s = xcalloc(1, sizeof *s);
+    s->ex = ex;
+    s->conn = conn;
+    s->id = id;
+    s->job_id = m->job_id;
+    s->stage = m->stage;
+    s->partition = m->partition;
+    s->credit = m->credit < FETCH_WINDOW ? (int64_t)m->credit : FETCH_WINDOW;
+    s->count = (uint32_t)m->n_map;
+    s->maps = xmalloc(m->n_map * sizeof *s->maps);
+    s->attempts = xmalloc(m->n_map * sizeof *s->attempts);
+    s->frame_bytes = xmalloc(m->n_map * sizeof *s->frame_bytes);
+    memcpy(s->maps, m->map, m->n_map * sizeof *s->maps);
+    memcpy(s->attempts, m->attempt, m->n_map * sizeof *s->attempts);
+    s->next_all = ex->serves;
+    ex->serves = s;
     go_on(s);
+}
+
+static void frame_cb(struct conn *conn, const struct frame *f)
+{
+    struct executor *ex = conn->owner;
+    if (f->type == MSG_FETCH)
+        on_fetch(ex, conn, f->id, f->message);
+    else if (f->type == MSG_FETCH_CREDIT)
+        on_credit(ex, conn, f->id, ((const Drover__FetchCredit *)f->message)->bytes);
 }
 
 static void close_cb(struct conn *conn, const char *reason)
@@ -179,49 +214,8 @@ static void close_cb(struct conn *conn, const char *reason)
     for (struct serve *s = ex->serves; s; s = next) {
         next = s->next_all;
         if (s->conn == conn)
-            stop(s);
+            abandon(s);
     }
-}
-
-static void refuse(struct conn *conn, const char *reason)
-{
-    close_cb(conn, reason);
-    conn_close(conn, reason);
-}
-
-static void on_fetch(struct executor *ex, struct conn *conn, uint64_t id, const Drover__Fetch *m)
-{
-    if (m->n_map == 0 || m->n_map != m->n_attempt || m->window == 0) {
-        refuse(conn, "a fetch that asks for nothing");
-        return;
-    }
-    struct serve *s = xcalloc(1, sizeof *s);
-    s->ex = ex;
-    s->conn = conn;
-    s->id = id;
-    s->job_id = m->job_id;
-    s->stage = m->stage;
-    s->partition = m->partition;
-    s->room = m->window;
-    s->count = (uint32_t)m->n_map;
-    s->maps = xmalloc(m->n_map * sizeof *s->maps);
-    s->attempts = xmalloc(m->n_map * sizeof *s->attempts);
-    s->frame_bytes = xmalloc(m->n_map * sizeof *s->frame_bytes);
-    memcpy(s->maps, m->map, m->n_map * sizeof *s->maps);
-    memcpy(s->attempts, m->attempt, m->n_map * sizeof *s->attempts);
-    s->next_all = ex->serves;
-    ex->serves = s;
-    enqueue(s);
-}
-
-static void frame_cb(struct conn *conn, const struct frame *f)
-{
-    if (f->type == MSG_FETCH && conn->role == ROLE_PEER)
-        on_fetch(conn->owner, conn, f->id, f->message);
-    else if (f->type == MSG_FETCH_MORE && conn->role == ROLE_PEER)
-        on_more(conn->owner, conn, f->id, f->message);
-    else
-        refuse(conn, "a message that peers do not send");
 }
 
 static const struct conn_ops ops = {.on_frame = frame_cb, .on_close = close_cb, .on_drain = drain_cb};

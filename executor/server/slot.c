@@ -1,4 +1,5 @@
 /* Slots: threads that run attempts, and the environment that tasks see. */
+#include "common/base/testpoint.h"
 #include "executor/server/executor_impl.h"
 
 void stage_entry_unref(struct stage_entry *e)
@@ -16,9 +17,9 @@ void attempt_free(struct attempt *a)
 {
     task_free(a->task);
     map_output_unref(a->output);
+    fetch_detach(a);
     while (a->fetches) {
         struct fetch *next = a->fetches->next;
-        fetch_cancel(a->ex, a->fetches);
         fetch_unref(a->fetches);
         a->fetches = next;
     }
@@ -79,8 +80,17 @@ static enum op_status env_input_next(struct task_env *env, uint32_t exchange, ui
 static enum op_status env_output_add(struct task_env *env, uint32_t partition, struct sealed *take, struct error *err)
 {
     struct attempt *a = attempt_of(env);
-    if (!a->entry->is_result)
-        return map_output_add(a->output, partition, take, err) == 0 ? OP_MORE : OP_ERROR;
+    if (take->bytes > RUN_MAX) {
+        error_setf(err, ERR_RESULT_TOO_LARGE, "message", "%u rows of %zu MiB in all: a row may have %d MiB", take->rows,
+                   take->bytes >> 20, RUN_MAX >> 20);
+        sealed_unref(take);
+        return OP_ERROR;
+    }
+    if (!a->entry->is_result) {
+        int rc = map_output_add(a->output, partition, take, err);
+        TEST_POINT("mid-map");
+        return rc == 0 ? OP_MORE : OP_ERROR;
+    }
     struct note *n = xcalloc(1, sizeof *n);
     n->kind = NOTE_RESULT;
     n->attempt = a;
@@ -90,6 +100,7 @@ static enum op_status env_output_add(struct task_env *env, uint32_t partition, s
     sealed_unref(take);
     int64_t held = __atomic_add_fetch(&a->unacked, (int64_t)n->bytes.bytes, __ATOMIC_RELAXED);
     executor_note(a->ex, n);
+    TEST_POINT("mid-result");
     return held > RESULT_WINDOW ? OP_BLOCKED : OP_MORE;
 }
 
@@ -163,11 +174,14 @@ static void finish(struct attempt *a, bool ok)
         a->metrics.nodes = NULL;
         const struct buf *m = task_manifest(a->task);
         buf_add(&a->manifest, m->data, m->bytes);
+        if (m->bytes)
+            TEST_POINT("mid-commit");
         task_free(a->task);
         a->task = NULL;
         if (a->output) {
             store_publish(a->ex->store, a->output);
             a->output = NULL;
+            TEST_POINT("end-map");
         }
     } else {
         task_free(a->task);

@@ -317,13 +317,35 @@ static int make_frames(struct map_output *o, struct error *err)
     return rc;
 }
 
-static int copy_of(struct map_output *o, uint32_t partition, struct output_cursor *c, size_t max, struct buf *out, struct error *err)
+/*
+ * Bytes of whole frames in left bytes at `at` of a piece: as many as fit into max, or the first alone. Heads are read
+ * one by one; of a file the reads are small against the copy that follows.
+ */
+static int whole_frames(const struct piece *p, uint64_t at, uint64_t left, size_t max, uint64_t *ret, struct error *err)
 {
-    size_t end = out->bytes + max;
+    *ret = 0;
+    while (*ret < left && (*ret == 0 || *ret < max)) {
+        char head[FRAME_HEAD];
+        size_t n = left - *ret < sizeof head ? (size_t)(left - *ret) : sizeof head;
+        TRY(piece_read(p, at + *ret, head, n, err));
+        uint64_t total = frame_bytes(head, n);
+        if (total == 0 || total > left - *ret)
+            return error_set(err, ERR_CHUNK_DAMAGED, "message", "no frame where one should begin in a map output", NULL);
+        *ret += total;
+    }
+    return 0;
+}
+
+static int copy_of(struct map_output *o, uint32_t partition, struct output_cursor *c, size_t end, struct buf *out, struct error *err)
+{
     for (; c->piece < o->piece_count; c->piece++, c->at = 0) {
         const struct piece *p = &o->pieces[c->piece];
-        uint64_t at = p->starts[partition] + c->at, left = p->starts[partition + 1] - at;
-        size_t n = left < end - out->bytes ? (size_t)left : end - out->bytes;
+        uint64_t at = p->starts[partition] + c->at, left = p->starts[partition + 1] - at, n;
+        if (left == 0)
+            continue;
+        if (out->bytes >= end)
+            return 0;
+        TRY(whole_frames(p, at, left, end - out->bytes, &n, err));
         buf_reserve(out, n);
         TRY(piece_read(p, at, out->data + out->bytes, n, err));
         out->bytes += n;
@@ -338,15 +360,15 @@ int map_output_copy(struct map_output *o, uint32_t partition, struct output_curs
                     struct error *err)
 {
     ASSERT(partition == OUTPUT_ALL || partition < o->partitions);
+    size_t end = out->bytes + max;
     TRY(make_frames(o, err));
     if (partition != OUTPUT_ALL) {
-        TRY(copy_of(o, partition, c, max, out, err));
+        TRY(copy_of(o, partition, c, end, out, err));
         *ret_done = c->piece == o->piece_count;
         return 0;
     }
-    size_t end = out->bytes + max;
     for (; c->partition < o->partitions; *c = (struct output_cursor){.partition = c->partition + 1}) {
-        TRY(copy_of(o, c->partition, c, end - out->bytes, out, err));
+        TRY(copy_of(o, c->partition, c, end, out, err));
         if (c->piece < o->piece_count)
             break;
     }

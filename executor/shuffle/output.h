@@ -47,6 +47,9 @@ struct output_cursor {
  */
 WARN_UNUSED int map_output_next(struct map_output *o, uint32_t partition, struct output_cursor *c, struct account *account,
                                 struct sealed **ret, struct error *err);
-/* Appends up to max bytes of the frames of a partition; *ret_done: these were the last. Thread: serving. */
+/*
+ * Appends whole frames of a partition until max bytes are passed (at least one, if there is one): *ret_done tells that
+ * these were the last. Thread: serving.
+ */
 WARN_UNUSED int map_output_copy(struct map_output *o, uint32_t partition, struct output_cursor *c, size_t max, struct buf *out,
                                 bool *ret_done, struct error *err);
