@@ -136,11 +136,9 @@ void launch_send(struct driver *dr, const struct sched_action *a)
         m.splits = splits;
         xfree(ends);
     }
-    char *dir = NULL;
     if (ds->writes)
-        m.write_dir = dir = xasprintf("%s/_temporary/%llu", op->dag->write->write_path, (unsigned long long)op->job_id);
+        m.write_dir = (char *)(uintptr_t)file_write_folder(op->write.files);
     conn_send(x->conn, MSG_LAUNCH, 0, &m.base, NULL);
-    xfree(dir);
     xfree(splits);
     buf_fini(&bytes);
 }
