@@ -65,10 +65,11 @@ static void schema_cb(void *ctx, const struct schema *sch)
     printer_begin(ctx, sch);
 }
 
-static void rows_cb(void *ctx, const struct sealed *rows)
+static bool rows_cb(void *ctx, const struct sealed *rows)
 {
     struct batch b = {.rows = rows->rows, .col_count = rows->col_count, .cols = rows->cols, .sel_count = rows->rows};
     printer_rows(ctx, &b);
+    return !printer_failed(ctx);
 }
 
 static void find_zone(struct runner *r)
@@ -118,6 +119,10 @@ static bool run_statement(struct runner *r, const char *sql)
     if (rc == 0) {
         printer_end(r->printer, seconds * 1e3);
         return !printer_failed(r->printer);
+    }
+    if (printer_failed(r->printer)) { /* nobody reads on: nothing to say */
+        error_fini(&err);
+        return false;
     }
     bool lost = err.code == ERR_CONNECTION_LOST;
     if (printer_error(r->printer, &err, sql) || lost) {
@@ -278,7 +283,7 @@ static char *cell_of(const json_t *row, const char *key)
         for (char *p = s; *p; p++)
             *p = *p == '\n' ? ' ' : *p;
         if (strlen(s) > 100)
-            strcpy(s + 97, "...");
+            memcpy(s + 97, "...", 4);
         return s;
     }
     if (json_is_boolean(v))
@@ -379,6 +384,7 @@ int command_driver(const struct command_line *cl)
 {
     const char *web = cl->web ? cl->web : "127.0.0.1:4040";
     struct driver_config config = {.listen = cl->listen ? cl->listen : "127.0.0.1:7077", .secret_file = cl->secret_file, .announce = true,
+                                   .conf_count = cl->conf_count, .confs = cl->confs,
                                    .web = strcmp(web, "none") == 0 ? NULL : web};
     return driver_main(&config);
 }
@@ -392,6 +398,7 @@ int command_executor(const struct command_line *cl)
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     struct executor_config config = {.driver = cl->driver, .listen = cl->listen, .slots = cl->slots ? cl->slots : cores > 0 ? (uint32_t)cores : 1,
                                      .memory = cl->memory ? cl->memory : executor_default_memory(), .secret_file = cl->secret_file,
+                                     .dir = cl->dir ? cl->dir : getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp",
                                      .embedded = cl->embedded, .announce = !cl->embedded};
     return executor_main(&config);
 }
