@@ -100,7 +100,8 @@ static pid_t restart_executor(const struct executor_config *config)
     child_of(parent);
     for (int fd = 3; fd < 1024; fd++)
         close(fd);
-    execl("/proc/self/exe", "drover", "executor", "--driver", config->driver, "--slots", slots, "--memory", memory, "--embedded", (char *)NULL);
+    execl("/proc/self/exe", "drover", "executor", "--driver", config->driver, "--slots", slots, "--memory", memory, "--dir", config->dir, "--embedded",
+          (char *)NULL);
     _exit(127);
 }
 
@@ -145,7 +146,7 @@ static int start_embedded(struct client *c, const struct client_config *config, 
     c->driver_pid = start_driver(c, config);
     for (uint32_t i = 0; i < n; i++) {
         struct child *ch = &c->executors[c->executor_count++];
-        ch->config = (struct executor_config){.driver = c->address, .slots = slots, .memory = memory / n, .embedded = true};
+        ch->config = (struct executor_config){.driver = c->address, .slots = slots, .memory = memory / n, .dir = c->dir, .embedded = true};
         ch->pid = start_executor(&ch->config);
     }
     return 0;

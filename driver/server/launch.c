@@ -25,6 +25,7 @@ static void send_plan(struct operation *op, struct exec *x, uint32_t stage)
     m.partition_count = ds->plan.partition_count;
     m.output_partitions = ds->plan.output_partitions;
     m.is_result = ds->result;
+    m.peers_read = op->shape.executors > 1;
     conn_send(x->conn, MSG_STAGE_PLAN, 0, &m.base, NULL);
     buf_fini(&bytes);
 }

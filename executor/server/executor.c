@@ -109,6 +109,7 @@ static void on_plan(struct executor *ex, const Drover__StagePlan *m)
     e->stage = m->stage;
     e->output_partitions = m->output_partitions ? m->output_partitions : 1;
     e->is_result = m->is_result;
+    e->peers_read = m->peers_read;
     pthread_mutex_init(&e->compile, NULL);
     arena_init(&e->ar);
     if (stage_plan_decode(&e->ar, m->plan.data, m->plan.len, &e->plan, &e->error) != 0)
@@ -738,7 +739,7 @@ int executor_main(const struct executor_config *config)
         return 2;
     }
     account_init(&ex->account, "executor", NULL, (int64_t)config->memory);
-    ex->store = store_new();
+    ex->store = store_new(&ex->account, config->dir, config->memory / 4);
     pthread_mutex_init(&ex->lock, NULL);
     pthread_mutex_init(&ex->note_lock, NULL);
     pthread_mutex_init(&ex->inputs_lock, NULL);
