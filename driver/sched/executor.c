@@ -99,6 +99,17 @@ void sched_on_joined(struct sched *s, const struct sched_event *ev)
     s->look_everywhere = true;
 }
 
+void sched_on_parked(struct sched *s, const struct sched_event *ev)
+{
+    uint32_t index = sched_find_executor(s, ev->executor_id, ev->incarnation);
+    if (index == NONE) {
+        s->stale++;
+        return;
+    }
+    s->look_everywhere |= ev->parked > s->executors[index].parked;
+    s->executors[index].parked = ev->parked;
+}
+
 void sched_on_lost(struct sched *s, const struct sched_event *ev)
 {
     uint32_t index = sched_find_executor(s, ev->executor_id, ev->incarnation);

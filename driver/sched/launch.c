@@ -57,13 +57,13 @@ static uint32_t take_fresh(struct stage *st)
 {
     while (st->fresh < st->spec.task_count && st->tasks[st->fresh].launched)
         st->fresh++;
-    return st->fresh < st->spec.task_count ? st->fresh++ : NONE;
+    return st->fresh < st->spec.task_count && st->fresh < st->limit ? st->fresh++ : NONE;
 }
 
 static uint32_t take_task(const struct sched *s, const struct job *job, struct stage *st, uint32_t executor)
 {
     uint32_t p = take_again(s, st, executor);
-    if (p == NONE && st->place_head)
+    if (p == NONE && st->place_head && st->limit == UINT32_MAX)
         p = take_near(job, st, &s->executors[executor]);
     return p == NONE ? take_fresh(st) : p;
 }
@@ -119,10 +119,10 @@ static void offer(struct sched *s, struct job *job, uint32_t stage, uint32_t exe
 {
     struct stage *st = &job->stages[stage];
     struct executor *e = &s->executors[executor];
-    uint32_t may = credit(s, st, e);
-    if (e->state != EXECUTOR_LIVE || e->running >= may)
+    uint32_t may = credit(s, st, e), busy = e->parked < e->running ? e->running - e->parked : 0;
+    if (e->state != EXECUTOR_LIVE || busy >= may)
         return;
-    uint32_t room = may - e->running, share = (st->pending + s->live - 1) / s->live;
+    uint32_t room = may - busy, share = (st->pending + s->live - 1) / s->live;
     launch_on(s, job, stage, executor, room < share || room <= e->slots ? room : share > e->slots ? share : e->slots);
 }
 

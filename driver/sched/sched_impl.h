@@ -46,6 +46,7 @@ struct stage {
     uint32_t *again;            /* pending tasks that were launched before */
     uint32_t again_count, again_cap;
     uint32_t *place_head, *place_next; /* fresh tasks by place; NULL without preferences */
+    uint32_t limit;             /* tasks from here on are not launched for the first time, for now */
     uint32_t home;              /* executor index that a single task goes to, NONE */
     uint32_t reruns, version;
     struct stage_view view;     /* counters */
@@ -82,6 +83,7 @@ struct executor {
     uint8_t state;
     char *host, *place, *reason; /* place: "executor:ID" */
     uint32_t slots, running;
+    uint32_t parked;            /* of them, at its last word */
     uint32_t outputs;           /* finished tasks of active jobs whose output it has or had: its index is still needed */
     uint32_t first;             /* attempt */
     uint32_t next_hash;         /* live ones */
@@ -129,6 +131,7 @@ void sched_kill(struct sched *s, struct job *job, uint32_t stage);
 /* executor.c */
 uint32_t sched_find_executor(const struct sched *s, uint64_t id, uint64_t incarnation); /* a live one, or NONE */
 void sched_on_joined(struct sched *s, const struct sched_event *ev);
+void sched_on_parked(struct sched *s, const struct sched_event *ev);
 void sched_on_lost(struct sched *s, const struct sched_event *ev);
 /* stage.c */
 void sched_settle(struct sched *s, struct job *job);

@@ -304,6 +304,10 @@ static void executor_frame(struct driver *dr, struct conn *conn, const struct fr
         x->fetched_bytes = m->fetched_bytes;
         x->served_bytes = m->served_bytes;
         x->rejected = m->rejected;
+        if (m->parked != x->parked) {
+            x->parked = m->parked;
+            driver_event(dr, &(struct sched_event){.kind = SCHED_EXECUTOR_PARKED, .executor_id = x->id, .incarnation = x->incarnation, .parked = m->parked});
+        }
         break;
     }
     case MSG_GOODBYE: lose(dr, x, ((const Drover__Goodbye *)f->message)->reason); break;
