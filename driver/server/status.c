@@ -142,7 +142,7 @@ static bool date(struct request *rq, const char *name, int64_t fallback, int64_t
         return false;
     }
     if (*rest == '.')
-        millis = atoi(rest + 1);
+        millis = (int)strtol(rest + 1, NULL, 10);
     *ret = (int64_t)timegm(&tm) * 1000000 + millis * 1000;
     return true;
 }
