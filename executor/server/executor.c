@@ -130,8 +130,10 @@ static void on_release(struct executor *ex, uint64_t job_id, bool whole, uint32_
         return;
     forget_inputs(ex, job_id, UINT32_MAX);
     for (struct attempt *a = ex->attempts; a; a = a->next) {
-        if (a->job_id == job_id)
+        if (a->job_id == job_id) {
+            a->released = true;
             cancel(a);
+        }
     }
     for (size_t i = 0; i < ARRAY_LEN(ex->stages); i++) {
         for (struct stage_entry **p = &ex->stages[i]; *p;) {
@@ -157,6 +159,8 @@ static void forget_attempt(struct executor *ex, struct attempt *a)
     if (a->next)
         a->next->prev = a->prev;
     ex->attempt_count--;
+    if (a->released)
+        store_release(ex->store, a->job_id, UINT32_MAX);
     attempt_free(a);
 }
 

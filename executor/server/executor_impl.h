@@ -66,6 +66,7 @@ struct attempt {
     struct stage_entry *entry;
     struct task_env env;
     bool cancel;                   /* atomic */
+    bool released;                 /* loop: its job is over; an output that it still publishes goes at once */
     enum run_state state;          /* under ex->lock */
     bool woken;                    /* under ex->lock */
     struct attempt *next_queued;   /* under ex->lock */
