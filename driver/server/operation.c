@@ -67,6 +67,7 @@ static void push_schema(struct operation *op, const struct schema *sch)
     m.n_name = m.n_type = sch->count;
     m.name = names;
     m.type = types;
+    m.time_zone = (char *)(uintptr_t)op->cx.zone_name;
     push_frame(op, MSG_RESULT_SCHEMA, &m.base, NULL, 0);
     xfree(names);
     xfree(types);

@@ -9,7 +9,7 @@
 #include "executor/server/executor_impl.h"
 #include "proto/cluster.pb-c.h"
 
-enum { HEARTBEAT_MS = 1000, RECONNECT_MS = 100, RECONNECT_MS_MAX = 5000 };
+enum { HEARTBEAT_MS = 1000, RECONNECT_MS = 100, RECONNECT_MS_MAX = 5000, EARLY_RETRY_MS = 1, EARLY_TRIES_MAX = 2000 };
 
 /* ---- inputs ---- */
 
@@ -593,13 +593,15 @@ static void lose_driver(struct executor *ex, const char *reason)
         while (ex->stages[i])
             on_release(ex, ex->stages[i]->job_id, true, 0);
     }
+    bool knew = ex->registered;
     ex->registered = false;
     ex->id = 0;
-    if (ex->config.embedded) {
+    if (ex->config.embedded && (knew || ++ex->early_tries > EARLY_TRIES_MAX)) {
         uv_stop(&ex->loop);
         return;
     }
-    uv_timer_start(&ex->reconnect, reconnect_cb, reconnect_delay_ms(ex), 0);
+    /* an embedded driver is being started beside us: its socket is there in a moment */
+    uv_timer_start(&ex->reconnect, reconnect_cb, ex->config.embedded ? EARLY_RETRY_MS : reconnect_delay_ms(ex), 0);
 }
 
 static uint64_t resident_bytes(void)

@@ -176,6 +176,7 @@ struct executor {
     bool driver_open, data_open, registered, stopping;
     uint32_t connect_tries;         /* since the last registration */
     char *connect_trouble;          /* what was said of them last */
+    uint32_t early_tries;           /* embedded: connections that failed before the driver was there */
     struct listener *listener;
     uv_timer_t heartbeat, reconnect;
     uv_async_t async;
