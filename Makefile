@@ -4,10 +4,11 @@
 CC = gcc
 CXX = $(if $(findstring clang,$(CC)),clang++,g++)
 SAN ?=
-BUILD := build/$(if $(findstring clang,$(CC)),clang,gcc)$(if $(SAN),-$(subst $(comma),-,$(SAN)))
 comma := ,
+BUILD := build/$(if $(findstring clang,$(CC)),clang,gcc)$(if $(SAN),-$(subst $(comma),-,$(SAN)))
 OPT ?= -O2
-WARN := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wvla -Wpointer-arith -Wundef -Werror
+WARN := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wvla -Wpointer-arith -Wundef -Werror \
+        $(if $(SAN),-Wno-format-truncation -Wno-maybe-uninitialized)
 CFLAGS := -std=gnu17 $(OPT) -g -fno-common -fno-omit-frame-pointer -fno-strict-aliasing -D_GNU_SOURCE \
           -I. -I$(BUILD) $(if $(SAN),-fsanitize=$(SAN) -DDROVER_DEBUG)
 CXXFLAGS := -std=gnu++17 $(OPT) -g -fno-omit-frame-pointer -D_GNU_SOURCE -I. -I$(BUILD) -Wall -Wextra -Werror \
@@ -62,6 +63,12 @@ $(BUILD)/%.o: %.cc
 # A unit test file may include the .c it tests; the archive then fills in the rest.
 $(BUILD)/tests/unit/test_%: $(BUILD)/tests/unit/test_%.o $(LIB)
 	$(Q)$(CXX) $(CFLAGS:-std=gnu17=) -o $@ $< $(LIB) $(LDLIBS) -lcheck -lsubunit -lrt
+
+# For editors and clang's tools.
+compile_commands.json: Makefile $(COMMON) $(DRIVER) $(EXECUTOR) $(CLI)
+	$(Q)for f in $(COMMON) $(DRIVER) $(EXECUTOR) $(CLI) $(wildcard tests/unit/*.c); do \
+		printf ',{"directory":"%s","file":"%s","command":"%s -c %s"}\n' "$(CURDIR)" "$$f" '$(CC) $(CFLAGS) $(WARN)' "$$f"; \
+	done | sed '1s/,/[/; $$s/$$/]/' >$@
 
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

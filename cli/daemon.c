@@ -55,11 +55,9 @@ int command_executor(const struct command_line *cl)
     int rc = cl->dir ? make_folder(cl, "--dir", cl->dir) : 0;
     if (rc != 0)
         return rc;
-    if (cl->dir)
-        setenv("TMPDIR", cl->dir, 1);
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     struct executor_config config = {.driver = cl->driver, .listen = cl->listen, .slots = cl->slots ? cl->slots : cores > 0 ? (uint32_t)cores : 1,
                                      .memory = cl->memory ? cl->memory : executor_default_memory(), .secret_file = cl->secret_file,
-                                     .embedded = cl->embedded, .announce = !cl->embedded};
+                                     .dir = cl->dir ? cl->dir : getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp", .embedded = cl->embedded, .announce = !cl->embedded};
     return executor_main(&config);
 }

@@ -76,7 +76,8 @@ static pid_t restart_executor(const struct executor_config *config)
     child_of(parent);
     for (int fd = 3; fd < 1024; fd++)
         close(fd);
-    execl("/proc/self/exe", "drover", "executor", "--driver", config->driver, "--slots", slots, "--memory", memory, "--embedded", (char *)NULL);
+    execl("/proc/self/exe", "drover", "executor", "--driver", config->driver, "--slots", slots, "--memory", memory, "--dir", config->dir, "--embedded",
+          (char *)NULL);
     _exit(127);
 }
 
@@ -131,7 +132,7 @@ int embedded_start(const struct client_config *config, struct embedded **ret, st
     e->driver_pid = start_driver(e, config);
     for (uint32_t i = 0; i < n; i++) {
         struct child *ch = &e->executors[e->executor_count++];
-        ch->config = (struct executor_config){.driver = e->address, .slots = slots, .memory = memory / n, .embedded = true};
+        ch->config = (struct executor_config){.driver = e->address, .slots = slots, .memory = memory / n, .dir = e->dir, .embedded = true};
         ch->pid = start_executor(&ch->config);
     }
     *ret = e;

@@ -121,9 +121,12 @@ void driver_event(struct driver *dr, const struct sched_event *ev)
         case SCHED_RELEASE: send_release(dr, &a); break;
         case SCHED_COMMIT:
             ASSERT(op);
-            operation_commit(op, a.stage);
+            commit_run(op, a.stage);
             break;
-        case SCHED_ABORT: break; /* temporary files go with the job's end below */
+        case SCHED_ABORT:
+            ASSERT(op);
+            commit_clear(op);
+            break;
         case SCHED_JOB_ENDED: {
             struct error err = ERROR_INIT;
             error_copy(&err, &a.error);
