@@ -25,8 +25,7 @@ static void check_task(const struct sched *s, const struct job *job, uint32_t st
     ASSERT(t->failures < s->config.max_failures);
 }
 
-/* An executor with a free slot and a task that it may run side by side: somebody forgot to look. */
-static void check_no_idle(const struct sched *s, const struct stage *st)
+static void check_no_idle_in(const struct sched *s, const struct stage *st)
 {
     if (st->state != STAGE_RUNNING || st->pending == 0 || st->again_count > AVOID_SCAN)
         return;
@@ -64,7 +63,6 @@ static void check_stage(const struct sched *s, const struct job *job, uint32_t s
     ASSERT(st->state == STAGE_COMPLETE || (st->state == STAGE_RUNNING) == parents);
     ASSERT(st->reruns <= s->config.stage_reruns_max);
     ASSERT(stage >= job->first_open || st->state == STAGE_COMPLETE);
-    check_no_idle(s, st);
 }
 
 void sched_check(const struct sched *s)
@@ -92,4 +90,12 @@ void sched_check(const struct sched *s)
     for (uint32_t i = 0; i < s->executor_count; i++)
         ASSERT(outputs[i] == s->executors[i].outputs);
     xfree(outputs);
+}
+
+void sched_check_idle(const struct sched *s)
+{
+    for (const struct job *job = s->active; job; job = job->next) {
+        for (uint32_t i = 0; job->state == JOB_RUNNING && i < job->spec.stage_count; i++)
+            check_no_idle_in(s, &job->stages[i]);
+    }
 }

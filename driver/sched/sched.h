@@ -170,3 +170,5 @@ uint32_t sched_active_jobs(const struct sched *s);
 uint64_t sched_job_bytes(const struct sched *s, uint64_t job_id);
 /* Recounts everything and asserts that it agrees; O(tasks). For tests and the simulator. */
 void sched_check(const struct sched *s);
+/* Asserts that no executor has a free slot while there is a task that it may run: that somebody looked. O(tasks). */
+void sched_check_idle(const struct sched *s);

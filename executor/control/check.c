@@ -35,7 +35,7 @@ void control_check(const struct control *c)
         used++;
         count[a->state]++;
         ASSERT(control_find(c, a->id) == a && a->unacked >= 0);
-        ASSERT(!a->doomed || (a->state != CONTROL_QUEUED && a->state != CONTROL_WAITING));
+        ASSERT(!a->doomed || a->state != CONTROL_QUEUED);
         ASSERT(c->registered || a->orphan);
         ASSERT(a->orphan || a->id <= c->last_attempt);
     }
@@ -48,7 +48,13 @@ void control_check(const struct control *c)
     for (uint32_t i = c->queue_head; i != NONE; i = c->attempts[i].next, queued++)
         ASSERT(c->attempts[i].state == CONTROL_QUEUED);
     ASSERT(queued == count[CONTROL_QUEUED]);
-    ASSERT(queued == 0 || c->state_count[CONTROL_RUNNING] >= c->config.slots + c->config.ahead); /* nobody idles */
     ASSERT(count[CONTROL_ENDED] == c->ended_count);
     check_jobs(c);
+}
+
+void control_check_idle(const struct control *c)
+{
+    ASSERT(c->state_count[CONTROL_QUEUED] == 0 || c->state_count[CONTROL_RUNNING] >= c->config.slots + c->config.ahead);
+    for (uint32_t i = 0; i < c->attempt_cap; i++)
+        ASSERT(!c->attempts[i].id || c->attempts[i].state != CONTROL_WAITING || !(c->attempts[i].woken || c->attempts[i].doomed));
 }

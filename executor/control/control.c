@@ -166,6 +166,15 @@ static void run(struct control *c, struct control_attempt *a)
     c->cookies[c->cookie_count++] = a->cookie;
 }
 
+/* It may be on its way to being parked: then that must not last. */
+static void wake(struct control *c, struct control_attempt *a)
+{
+    if (a->state == CONTROL_WAITING)
+        run(c, a);
+    else
+        a->woken = true;
+}
+
 static bool has_room(const struct control *c)
 {
     return c->state_count[CONTROL_RUNNING] < c->config.slots + c->config.ahead;
@@ -327,10 +336,8 @@ static void on_credit(struct control *c, const struct control_event *ev)
     }
     a->unacked -= bytes;
     act_on(c, CONTROL_GRANT, a)->bytes = (uint64_t)bytes;
-    if (a->state == CONTROL_WAITING && a->unacked <= c->config.result_window)
-        run(c, a);
-    else
-        a->woken = true;
+    if (a->unacked <= c->config.result_window)
+        wake(c, a);
 }
 
 static void from_driver(struct control *c, const struct control_event *ev)
@@ -397,12 +404,7 @@ static void from_slots(struct control *c, const struct control_event *ev)
         if (a->woken || a->doomed)
             run(c, a);
         break;
-    case CONTROL_WOKEN:
-        if (a->state == CONTROL_WAITING)
-            run(c, a);
-        else
-            a->woken = true;
-        break;
+    case CONTROL_WOKEN: wake(c, a); break;
     case CONTROL_RESULT:
         if (a->doomed) {
             act_on(c, CONTROL_DROP_RESULT, a);

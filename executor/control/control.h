@@ -123,3 +123,5 @@ uint32_t control_inputs(const struct control *c, uint64_t job_id, uint32_t stage
 void control_each_cookie(const struct control *c, void (*fn)(void *cookie, void *arg), void *arg);
 /* Recounts everything and asserts that it agrees; O(everything). For tests and the simulator. */
 void control_check(const struct control *c);
+/* Asserts that nothing waits that could run. */
+void control_check_idle(const struct control *c);

@@ -26,6 +26,7 @@ static void event(struct control_event ev)
         }
     }
     control_check(c);
+    control_check_idle(c);
 }
 
 /* How many actions of a kind the last event had; about one attempt unless that is 0. */

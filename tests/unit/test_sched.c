@@ -58,6 +58,7 @@ static void drain(void)
         }
     }
     sched_check(s);
+    sched_check_idle(s);
 }
 
 static void event(struct sched_event ev)
