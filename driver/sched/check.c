@@ -4,10 +4,10 @@
 static void check_executor(const struct sched *s, uint32_t index)
 {
     const struct executor *e = &s->executors[index];
-    uint32_t n = 0;
-    for (uint32_t a = e->first; a != NONE; a = s->attempts[a].next, n++)
+    uint32_t n = 0, stalled = 0;
+    for (uint32_t a = e->first; a != NONE; stalled += s->attempts[a].stalled, a = s->attempts[a].next, n++)
         ASSERT(s->attempts[a].id && s->attempts[a].executor == index && s->attempts[a].state != ATTEMPT_FREE);
-    ASSERT(n == e->running);
+    ASSERT(n == e->running && stalled == e->stalled);
     ASSERT(e->state == EXECUTOR_LIVE || n == 0);
     ASSERT((e->state == EXECUTOR_LOST) == (e->reason != NULL));
     ASSERT((sched_find_executor(s, e->id, e->incarnation) == index) == (e->state == EXECUTOR_LIVE));
@@ -31,7 +31,7 @@ static void check_no_idle_in(const struct sched *s, const struct stage *st)
         return;
     bool fresh = st->pending > st->again_count;
     for (uint32_t e = 0; e < s->executor_count; e++) {
-        if (s->executors[e].state != EXECUTOR_LIVE || s->executors[e].running >= s->executors[e].slots)
+        if (s->executors[e].state != EXECUTOR_LIVE || sched_occupied(&s->executors[e]) >= s->executors[e].slots)
             continue;
         ASSERT(!fresh);
         for (uint32_t i = 0; i < st->again_count; i++)
