@@ -100,7 +100,8 @@ static pid_t restart_executor(const struct executor_config *config)
     child_of(parent);
     for (int fd = 3; fd < 1024; fd++)
         close(fd);
-    execl("/proc/self/exe", "drover", "executor", "--driver", config->driver, "--slots", slots, "--memory", memory, "--embedded", (char *)NULL);
+    execl("/proc/self/exe", "drover", "executor", "--driver", config->driver, "--slots", slots, "--memory", memory, "--dir", config->dir, "--embedded",
+          (char *)NULL);
     _exit(127);
 }
 
@@ -145,7 +146,7 @@ static int start_embedded(struct client *c, const struct client_config *config, 
     c->driver_pid = start_driver(c, config);
     for (uint32_t i = 0; i < n; i++) {
         struct child *ch = &c->executors[c->executor_count++];
-        ch->config = (struct executor_config){.driver = c->address, .slots = slots, .memory = memory / n, .embedded = true};
+        ch->config = (struct executor_config){.driver = c->address, .slots = slots, .memory = memory / n, .dir = c->dir, .embedded = true};
         ch->pid = start_executor(&ch->config);
     }
     return 0;
@@ -188,6 +189,17 @@ static void ack(struct client *c, uint64_t seq)
     conn_send(c->conn, MSG_ACK, 0, &m.base, NULL);
 }
 
+static void cancel(struct client *c)
+{
+    if (!c->operation || !c->conn)
+        return;
+    Drover__CancelOperation m = DROVER__CANCEL_OPERATION__INIT;
+    m.session_id = c->session;
+    m.operation_id = c->operation;
+    c->cancelled = true;
+    conn_send(c->conn, MSG_CANCEL_OPERATION, 0, &m.base, NULL);
+}
+
 static bool mine(const struct client *c, const char *operation)
 {
     return c->operation && strcmp(c->operation, operation) == 0;
@@ -225,8 +237,8 @@ static void on_batch(struct client *c, const Drover__ResultBatch *m, const struc
         c->done = true;
         return;
     }
-    if (c->sink->rows && !c->cancelled)
-        c->sink->rows(c->sink->ctx, s);
+    if (c->sink->rows && !c->cancelled && !c->sink->rows(c->sink->ctx, s))
+        cancel(c);
     sealed_unref(s);
     ack(c, m->seq);
 }
@@ -301,14 +313,7 @@ static const struct conn_ops ops = {.on_open = open_cb, .on_frame = frame_cb, .o
 static void sigint_cb(uv_signal_t *h, int signum)
 {
     (void)signum;
-    struct client *c = h->data;
-    if (!c->operation || !c->conn)
-        return;
-    Drover__CancelOperation m = DROVER__CANCEL_OPERATION__INIT;
-    m.session_id = c->session;
-    m.operation_id = c->operation;
-    c->cancelled = true;
-    conn_send(c->conn, MSG_CANCEL_OPERATION, 0, &m.base, NULL);
+    cancel(h->data);
 }
 
 static void wait_for(struct client *c, const bool *flag)

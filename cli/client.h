@@ -21,10 +21,10 @@ struct client_config {
     const struct client_setting *settings;
 };
 
-/* What a statement gives, as it comes. Return false to stop taking rows (the rest is still read). */
+/* What a statement gives, as it comes. rows returns false when nobody wants more: the statement is cancelled. */
 struct client_sink {
     void (*schema)(void *ctx, const struct schema *sch);
-    void (*rows)(void *ctx, const struct sealed *rows);
+    bool (*rows)(void *ctx, const struct sealed *rows);
     void *ctx;
     bool progress;             /* lines on standard error while stages run */
 };

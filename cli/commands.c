@@ -65,10 +65,11 @@ static void schema_cb(void *ctx, const struct schema *sch)
     printer_begin(ctx, sch);
 }
 
-static void rows_cb(void *ctx, const struct sealed *rows)
+static bool rows_cb(void *ctx, const struct sealed *rows)
 {
     struct batch b = {.rows = rows->rows, .col_count = rows->col_count, .cols = rows->cols, .sel_count = rows->rows};
     printer_rows(ctx, &b);
+    return !printer_failed(ctx);
 }
 
 static void find_zone(struct runner *r)
@@ -118,6 +119,10 @@ static bool run_statement(struct runner *r, const char *sql)
     if (rc == 0) {
         printer_end(r->printer, seconds * 1e3);
         return !printer_failed(r->printer);
+    }
+    if (printer_failed(r->printer)) { /* nobody reads on: nothing to say */
+        error_fini(&err);
+        return false;
     }
     bool lost = err.code == ERR_CONNECTION_LOST;
     if (printer_error(r->printer, &err, sql) || lost) {
@@ -393,6 +398,7 @@ int command_executor(const struct command_line *cl)
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     struct executor_config config = {.driver = cl->driver, .listen = cl->listen, .slots = cl->slots ? cl->slots : cores > 0 ? (uint32_t)cores : 1,
                                      .memory = cl->memory ? cl->memory : executor_default_memory(), .secret_file = cl->secret_file,
+                                     .dir = cl->dir ? cl->dir : getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp",
                                      .embedded = cl->embedded, .announce = !cl->embedded};
     return executor_main(&config);
 }

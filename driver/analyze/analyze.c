@@ -199,7 +199,7 @@ static int move_partitions(struct binder *b, const struct ast_partition *parts, 
     return 0;
 }
 
-static int write_plan(struct binder *b, const struct ast_statement *st, const char *format, const char *path, const char *mode,
+static int write_plan(struct binder *b, const struct ast_statement *st, const char *format, const char *path, enum write_mode mode,
                       struct logical *in, const struct options *options, struct span span, struct analyzed *ret)
 {
     const struct format_row *row = format_find(format);
@@ -215,8 +215,7 @@ static int write_plan(struct binder *b, const struct ast_statement *st, const ch
     struct logical *lp = lp_new(b, LP_WRITE, span, in, NULL);
     lp->out_count = 0;
     lp->write_format = row->name;
-    lp->write_path = path;
-    lp->write_mode = mode;
+    lp->write_target = (struct write_target){.path = path, .mode = mode};
     lp->write_options = *options;
     lp->write_partition_count = st->partition_count;
     ret->kind = ANALYZED_WRITE;
@@ -255,7 +254,7 @@ static int create_table(struct binder *b, const struct ast_statement *st, struct
         struct logical *lp;
         rc = bind_query(b, st->query, &lp);
         if (rc == 0)
-            rc = write_plan(b, st, format, path, st->or_replace ? "overwrite" : "error", lp, &options, st->name.span, ret);
+            rc = write_plan(b, st, format, path, st->or_replace ? WRITE_OVERWRITE : WRITE_NEW, lp, &options, st->name.span, ret);
         if (rc == 0) { /* known columns: an empty result has no file to infer from */
             const struct logical *in = ret->plan->inputs[0];
             r->schema = (struct schema){.count = in->out_count, .fields = ARENA_ARRAY(&r->ar, struct field, in->out_count)};
@@ -287,7 +286,7 @@ static int insert_dir(struct binder *b, const struct ast_statement *st, struct a
         return fail_at(b, st->span);
     }
     TRY(bind_query(b, st->query, &lp));
-    return write_plan(b, st, st->format ? st->format : "parquet", snapshot_path(b->snap, b->ar, path), "overwrite", lp, &options,
+    return write_plan(b, st, st->format ? st->format : "parquet", snapshot_path(b->snap, b->ar, path), WRITE_OVERWRITE, lp, &options,
                       st->location_span, ret);
 }
 
@@ -321,7 +320,7 @@ static int insert_table(struct binder *b, const struct ast_statement *st, struct
     parts.partitions = ARENA_ARRAY(b->ar, struct ast_partition, parts.partition_count);
     for (uint32_t i = 0; i < parts.partition_count; i++)
         parts.partitions[i].name.text = t->partition_schema.fields[i].name;
-    return write_plan(b, &parts, r->format, r->paths[0], st->overwrite ? "overwrite" : "append", lp_project(b, lp, exprs, names, n), &r->options,
+    return write_plan(b, &parts, r->format, r->paths[0], st->overwrite ? WRITE_OVERWRITE : WRITE_APPEND, lp_project(b, lp, exprs, names, n), &r->options,
                       st->name.span, ret);
 }
 

@@ -121,9 +121,12 @@ void driver_event(struct driver *dr, const struct sched_event *ev)
         case SCHED_RELEASE: send_release(dr, &a); break;
         case SCHED_COMMIT:
             ASSERT(op);
-            operation_commit(op, a.stage);
+            commit_run(op, a.stage);
             break;
-        case SCHED_ABORT: break; /* temporary files go with the job's end below */
+        case SCHED_ABORT:
+            ASSERT(op);
+            commit_clear(op);
+            break;
         case SCHED_JOB_ENDED: {
             struct error err = ERROR_INIT;
             error_copy(&err, &a.error);
@@ -174,6 +177,7 @@ static void lose(struct driver *dr, struct exec *x, const char *reason)
                 (unsigned long long)x->pid, text.data);
     if (conn)
         conn_close(conn, reason);
+    history_executor_lost(dr->history, x->id, text.data);
     driver_event(dr, &(struct sched_event){.kind = SCHED_EXECUTOR_LOST, .executor_id = x->id, .incarnation = x->incarnation, .reason = text.data});
     buf_fini(&text);
 }
@@ -230,6 +234,8 @@ static void on_completions(struct driver *dr, struct exec *x, const Drover__Comp
         uint32_t stage, partition;
         if (sched_attempt(dr->sched, m->attempt_id[i], x->id, &job, &stage, &partition)) {
             struct operation *op = driver_find_job(dr, job);
+            if (op && op->record)
+                history_done(dr->history, op->record, stage, partition, &r[i]);
             if (op && op->dag && op->dag->stages[stage].result)
                 operation_part_done(op, partition, m->attempt_id[i], m->result_runs[i]);
         }
@@ -249,6 +255,11 @@ static void on_attempt_failed(struct driver *dr, struct exec *x, const Drover__A
         error_set_origin(&err, origin);
         xfree(origin);
     }
+    uint64_t job;
+    uint32_t stage, partition;
+    struct operation *op = sched_attempt(dr->sched, m->attempt_id, x->id, &job, &stage, &partition) ? driver_find_job(dr, job) : NULL;
+    if (op && op->record)
+        history_failed(op->record, stage, partition, m->attempt_id, &err);
     struct sched_event ev = {.kind = SCHED_ATTEMPT_FAILED, .executor_id = x->id, .incarnation = x->incarnation,
                              .attempt_id = m->attempt_id, .error = &err, .fetch_failed = m->has_lost_stage, .lost_stage = m->lost_stage};
     if (m->n_lost_partition == m->n_lost_attempt) {
@@ -349,6 +360,7 @@ static void on_open_session(struct driver *dr, struct conn *conn, const struct f
     if (conn->owner == dr) {
         conn->owner = s;
         s->clients++;
+        history_app_opened(history_app(dr->history, s->id, s->number, s->snapshot->user));
     }
     struct snapshot *next = snapshot_copy(s->snapshot);
     for (size_t i = 0; i < m->n_settings; i++) {
@@ -472,6 +484,7 @@ static void leave_session(struct driver *dr, struct conn *conn)
     if (conn->owner == dr)
         return;
     struct session *s = conn->owner;
+    history_app_closed(history_app(dr->history, s->id, s->number, s->snapshot->user));
     s->clients--;
     s->left_us = clock_mono_us();
 }
@@ -490,6 +503,23 @@ static void sweep_sessions(struct driver *dr)
         *p = s->next;
         session_free(s);
     }
+}
+
+static void sample(struct driver *dr)
+{
+    struct history_sample s = {.at_us = clock_wall_us()};
+    for (uint32_t i = 0; i < dr->exec_count; i++) {
+        const struct exec *x = dr->execs[i];
+        struct executor_view v;
+        if (!x->live || !sched_executor_at(dr->sched, i, &v))
+            continue;
+        s.slots += x->slots;
+        s.running += v.running < x->slots ? v.running : x->slots;
+        s.memory += x->memory;
+        s.memory_used += x->memory_used;
+        s.resident += x->rss;
+    }
+    history_add_sample(dr->history, &s);
 }
 
 static void close_cb(struct conn *conn, const char *reason)
@@ -549,6 +579,8 @@ static void tick_cb(uv_timer_t *t)
         return;
     operations_sweep(dr);
     sweep_sessions(dr);
+    if (!dr->config.embedded)
+        sample(dr);
 }
 
 static void signal_cb(uv_signal_t *h, int signum)
@@ -611,6 +643,7 @@ static void free_all(struct driver *dr)
     }
     xfree(dr->execs);
     sched_free(dr->sched);
+    history_free(dr->history);
     rpc_fini(&dr->rpc);
     settings_fini(&dr->settings);
     xfree(dr->web_address);
@@ -652,6 +685,8 @@ int driver_main(const struct driver_config *config)
     if (read_confs(dr, &err) != 0)
         return fail(&err);
     dr->next_job = 1;
+    dr->history = history_new();
+    dr->started_us = clock_wall_us();
     if (config->secret_file && rpc_read_secret(&dr->rpc, config->secret_file, &err) != 0)
         return fail(&err);
     if (rpc_listen(&dr->rpc, config->listen, accept_cb, dr, &dr->listener, &err) != 0)

@@ -8,6 +8,7 @@
 #include "driver/physical/physical.h"
 #include "driver/sched/sched.h"
 #include "driver/server/driver.h"
+#include "driver/server/history.h"
 
 enum {
     HEARTBEAT_MS = 1000,
@@ -50,7 +51,7 @@ struct session {
     struct session *next;
 };
 
-enum op_state { OP_PLANNING, OP_RUNNING, OP_COMMITTING, OP_ENDED };
+enum op_state { OP_PLANNING, OP_OPENING, OP_RUNNING, OP_COMMITTING, OP_CLEARING, OP_ENDED };
 
 /* A result frame until the client has acknowledged it. */
 struct result_frame {
@@ -86,6 +87,7 @@ struct operation {
     struct driver *dr;
     char *id, *sql;
     struct session *session;
+    struct statement *record;    /* for the page; NULL once it ended */
     struct conn *client;         /* NULL: detached */
     enum op_state state;
     int64_t started_us, ended_us, detached_us;
@@ -107,11 +109,15 @@ struct operation {
     struct result_frame *unacked, **unacked_tail;
     struct buf warnings;
     struct operation *next;
-    /* commit */
-    struct work commit;
-    struct error commit_error;
-    const void **manifests;
-    uint32_t *manifest_bytes;
+    struct op_write {            /* see commit.c */
+        struct work work;
+        struct file_write *files; /* from OPENING until the operation goes */
+        struct write_done done;
+        const void **manifests;
+        uint32_t *manifest_bytes;
+        struct error error;      /* of the work under way, then what the operation ends with */
+        bool cleared;
+    } write;
 };
 
 struct driver {
@@ -125,12 +131,14 @@ struct driver {
     uv_signal_t sigterm, sigint;
     uv_async_t async;
     struct sched *sched;
+    struct history *history;
     struct exec **execs;
     uint32_t exec_count, exec_cap;
     struct session *sessions;
     struct operation *ops;
     uint64_t next_executor, next_job, next_session, seed;
     uint32_t clients;
+    int64_t started_us;          /* wall clock */
     bool had_client, stopping;
     char *web_address;
     struct web *web;
@@ -155,11 +163,18 @@ void operation_detach(struct driver *dr, struct conn *client);
 void operation_result(struct operation *op, uint32_t partition, uint64_t attempt_id, uint32_t seq, uint32_t rows, const char *frame, size_t bytes);
 void operation_part_done(struct operation *op, uint32_t partition, uint64_t attempt_id, uint32_t runs);
 void operation_job_ended(struct operation *op, struct error *err);
-void operation_commit(struct operation *op, uint32_t stage);
+void operation_run(struct operation *op);                     /* its job may be submitted now */
+void operation_end(struct operation *op, struct error *err);  /* moved from; OK: it succeeded */
 void operation_free(struct operation *op);
 void operation_progress(struct operation *op);
 void operations_sweep(struct driver *dr);
+/* commit.c: the files of a write. Each returns at once and goes on when a worker has done its part */
+void commit_open(struct operation *op);               /* then operation_run, or the operation ends */
+void commit_run(struct operation *op, uint32_t stage); /* then SCHED_COMMIT_DONE */
+void commit_clear(struct operation *op);              /* SCHED_ABORT: its files go away; the operation cannot end before */
+void commit_end(struct operation *op, struct error *err); /* ends the operation, once its files are cleared when err says so */
+void commit_free(struct operation *op);
 /* launch.c */
 void launch_send(struct driver *dr, const struct sched_action *a);
-/* status.c: JSON of the REST shapes; returns an HTTP status */
+/* status.c: JSON of the REST shapes; path may have a query part; returns an HTTP status */
 unsigned status_json(struct driver *dr, const char *path, struct buf *out);

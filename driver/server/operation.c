@@ -1,18 +1,17 @@
 /*
  * Operations: one statement from its text to its acknowledged results.
  *
- *   PLANNING ──► RUNNING ──► COMMITTING ──► ENDED
- *       └───────────┴────────────┴────────────┘ (failed, cancelled, or answered by the driver itself)
+ *   PLANNING ──► [OPENING] ──► RUNNING ──► [COMMITTING] ──► ENDED
+ *       │             └─────────────┴──────────────┴──► [CLEARING] ──► ENDED   (failed or cancelled)
+ *       └──► ENDED                            (failed, cancelled, or answered by the driver itself)
+ *
+ * The states in brackets are of writes: commit.c has them.
  *
  * Results are numbered frames; each is kept until the client acknowledged it, so a client that comes back
  * (ATTACH) gets what it has not seen. Rows of a partition are passed on in partition order; a second attempt of a
  * partition repeats the same runs, so those already passed on are dropped by their number.
  */
-#include <stdio.h>
-#include <sys/stat.h>
-
 #include "common/col/builder.h"
-#include "common/fs/list.h"
 #include "common/log/log.h"
 #include "driver/optimize/optimize.h"
 #include "driver/server/driver_impl.h"
@@ -82,7 +81,7 @@ static void push_batch(struct operation *op, uint32_t rows, struct buf *frame_ta
     push_frame(op, MSG_RESULT_BATCH, &m.base, frame_take, attempt_id);
 }
 
-static void end(struct operation *op, struct error *err)
+void operation_end(struct operation *op, struct error *err)
 {
     if (op->state == OP_ENDED) {
         error_fini(err);
@@ -108,6 +107,8 @@ static void end(struct operation *op, struct error *err)
     m.run_us = (uint64_t)(op->ended_us - op->started_us);
     m.has_job_id = op->job_id != 0;
     m.job_id = op->job_id;
+    history_end(op->dr->history, op->record, op->rows, err);
+    op->record = NULL;
     push_frame(op, MSG_RESULT_END, &m.base, NULL, 0);
     buf_fini(&bytes);
     error_fini(&op->error);
@@ -211,7 +212,7 @@ static void answer_rows(struct operation *op, const struct schema *sch, struct s
         sealed_unref(rows);
         push_batch(op, n, &frame, 0);
     }
-    end(op, &none);
+    operation_end(op, &none);
 }
 
 static void answer_explain(struct operation *op)
@@ -226,22 +227,6 @@ static void answer_explain(struct operation *op)
     ASSERT(rc == 0);
     answer_rows(op, &sch, builder_seal(&bd));
     builder_fini(&bd);
-}
-
-/* Refuses a write where Spark would, and clears the way for one that overwrites. */
-static int prepare_write(struct operation *op, struct error *err)
-{
-    const struct logical *w = op->dag->write;
-    struct file_list files = {0};
-    if (strcmp(w->write_mode, "error") == 0 && fs_exists(w->write_path)) {
-        TRY(fs_list(&op->ar, w->write_path, &files, err));
-        if (files.count)
-            return error_set(err, ERR_PATH_EXISTS, "outputPath", w->write_path, NULL);
-    }
-    char *dir = xasprintf("%s/_temporary/%llu", w->write_path, (unsigned long long)op->job_id);
-    int rc = fs_make_folder(dir, err);
-    xfree(dir);
-    return rc;
 }
 
 static void submit_job(struct operation *op)
@@ -267,7 +252,14 @@ static void submit_job(struct operation *op)
         op->parts[i].expected = -1;
     }
     op->state = OP_RUNNING;
+    history_planned(dr->history, op->record, dag);
     driver_event(dr, &(struct sched_event){.kind = SCHED_JOB_SUBMIT, .job_id = op->job_id, .spec = &spec});
+}
+
+void operation_run(struct operation *op)
+{
+    push_schema(op, &op->dag->result); /* a write's is empty */
+    submit_job(op);
 }
 
 static void plan_done(struct work *w)
@@ -282,7 +274,7 @@ static void plan_done(struct work *w)
     }
     if (op->error.code) {
         error_move(&err, &op->error);
-        end(op, &err);
+        operation_end(op, &err);
         return;
     }
     switch (op->analyzed.kind) {
@@ -292,18 +284,8 @@ static void plan_done(struct work *w)
         op->analyzed.rows = NULL;
         return;
     case ANALYZED_EXPLAIN: answer_explain(op); return;
-    case ANALYZED_WRITE:
-        if (prepare_write(op, &err) != 0) {
-            end(op, &err);
-            return;
-        }
-        push_schema(op, &(struct schema){0});
-        submit_job(op);
-        return;
-    case ANALYZED_QUERY:
-        push_schema(op, &op->dag->result);
-        submit_job(op);
-        return;
+    case ANALYZED_WRITE: commit_open(op); return;
+    case ANALYZED_QUERY: operation_run(op); return;
     }
 }
 
@@ -321,6 +303,7 @@ void operation_execute(struct driver *dr, struct conn *client, struct session *s
     op->snapshot = snapshot_ref(s->snapshot);
     op->job_id = dr->next_job++;
     op->unacked_tail = &op->unacked;
+    op->record = history_begin(dr->history, history_app(dr->history, s->id, s->number, s->snapshot->user), op->job_id, sql);
     arena_init(&op->ar);
     for (uint32_t i = 0; i < dr->exec_count; i++) {
         struct exec *x = dr->execs[i];
@@ -374,7 +357,7 @@ static void try_finish(struct operation *op)
     if (!op->job_ended || op->state != OP_RUNNING || op->head < op->part_count)
         return;
     struct error none = ERROR_INIT;
-    end(op, &none);
+    operation_end(op, &none);
 }
 
 /* Passes on what the head of the partitions has, and moves the head. */
@@ -443,13 +426,16 @@ void operation_job_ended(struct operation *op, struct error *err)
 {
     op->job_ended = true;
     if (err->code) {
-        end(op, err);
+        if (op->dag->write)
+            commit_end(op, err);
+        else
+            operation_end(op, err);
         return;
     }
     if (op->dag->write) {
         struct error none = ERROR_INIT;
         apply_effect(op);
-        end(op, &none);
+        commit_end(op, &none);
         return;
     }
     pump(op);
@@ -497,108 +483,14 @@ void operation_cancel(struct operation *op, const char *reason)
     error_set(&err, ERR_CANCELLED, "reason", reason, NULL);
     __atomic_store_n(&op->cancel, true, __ATOMIC_RELAXED);
     if (op->state == OP_PLANNING) {
-        end(op, &err);
+        operation_end(op, &err);
+        return;
+    }
+    if (op->state == OP_OPENING || op->state == OP_CLEARING) { /* commit.c looks at cancel; what is being cleared has failed */
+        error_fini(&err);
         return;
     }
     driver_event(op->dr, &(struct sched_event){.kind = SCHED_JOB_CANCEL, .job_id = op->job_id, .error = &err});
-}
-
-/* ---- commits: on a worker ---- */
-
-struct moved {
-    const char *final, *temporary;
-};
-
-/* A manifest is (u32 bytes + NUL-ended final path relative to the target, u32 bytes + temporary path, u64 rows, u64 bytes)*. */
-static bool read_text(const char **at, const char *stop, const char **ret)
-{
-    uint32_t n;
-    if (stop - *at < 4)
-        return false;
-    memcpy(&n, *at, 4);
-    *at += 4;
-    if (n == 0 || (size_t)(stop - *at) < n || (*at)[n - 1] != 0)
-        return false;
-    *ret = *at;
-    *at += n;
-    return true;
-}
-
-static int rename_into(const char *from, const char *to, struct error *err)
-{
-    char *folder = xstrdup(to), *slash = strrchr(folder, '/');
-    *slash = 0;
-    int rc = fs_make_folder(folder, err);
-    xfree(folder);
-    if (rc == 0 && rename(from, to) != 0)
-        rc = error_setf(err, ERR_IO, "path", "%s", to);
-    return rc;
-}
-
-static int commit(struct operation *op, struct error *err)
-{
-    const struct logical *w = op->dag->write;
-    struct arena ar;
-    struct file_list old = {0};
-    arena_init(&ar);
-    int rc = 0;
-    bool overwrite = strcmp(w->write_mode, "overwrite") == 0;
-    if (overwrite)
-        rc = fs_list(&ar, w->write_path, &old, err);
-    for (uint32_t p = 0; p < op->part_count && rc == 0; p++) {
-        const char *at = op->manifests[p], *stop = at + op->manifest_bytes[p];
-        while (at < stop && rc == 0) {
-            struct moved m;
-            if (!read_text(&at, stop, &m.final) || !read_text(&at, stop, &m.temporary) || stop - at < 16) {
-                rc = error_set(err, ERR_INTERNAL, "message", "a write manifest that cannot be read", NULL);
-                break;
-            }
-            at += 16;
-            rc = rename_into(m.temporary, arena_printf(&ar, "%s/%s", w->write_path, m.final), err);
-        }
-    }
-    for (uint32_t i = 0; i < old.count && rc == 0; i++)
-        remove(old.items[i].path);
-    if (rc == 0) {
-        char *path = xasprintf("%s/_SUCCESS", w->write_path);
-        FILE *f = fopen(path, "we");
-        if (f)
-            fclose(f);
-        else
-            rc = error_set(err, ERR_IO, "path", path, "message", "cannot be made", NULL);
-        xfree(path);
-    }
-    struct error ignored = ERROR_INIT;
-    if (fs_remove(arena_printf(&ar, "%s/_temporary/%llu", w->write_path, (unsigned long long)op->job_id), &ignored) != 0)
-        error_fini(&ignored);
-    remove(arena_printf(&ar, "%s/_temporary", w->write_path)); /* stays while another job writes here */
-    arena_fini(&ar);
-    return rc;
-}
-
-static void commit_run(struct work *w)
-{
-    struct operation *op = (struct operation *)((char *)w - offsetof(struct operation, commit));
-    commit(op, &op->commit_error);
-}
-
-static void commit_done(struct work *w)
-{
-    struct operation *op = (struct operation *)((char *)w - offsetof(struct operation, commit));
-    bool failed = op->commit_error.code != ERR_OK;
-    driver_event(op->dr, &(struct sched_event){.kind = SCHED_COMMIT_DONE, .job_id = op->job_id, .error = failed ? &op->commit_error : NULL});
-}
-
-void operation_commit(struct operation *op, uint32_t stage)
-{
-    op->manifests = ARENA_ARRAY(&op->ar, const void *, op->part_count);
-    op->manifest_bytes = ARENA_ARRAY(&op->ar, uint32_t, op->part_count);
-    for (uint32_t p = 0; p < op->part_count; p++) {
-        const void *m = sched_manifest(op->dr->sched, op->job_id, stage, p, &op->manifest_bytes[p]);
-        op->manifests[p] = arena_dup(&op->ar, m, op->manifest_bytes[p]);
-    }
-    op->commit = (struct work){.run = commit_run, .done = commit_done};
-    driver_submit_work(op->dr, &op->commit);
 }
 
 /* ---- progress, sweeping ---- */
@@ -648,6 +540,7 @@ void operation_free(struct operation *op)
         buf_fini(&f->bulk);
         xfree(f);
     }
+    commit_free(op);
     relation_unref(op->analyzed.effect.relation);
     snapshot_unref(op->snapshot);
     arena_fini(&op->ar);
@@ -669,7 +562,7 @@ void operations_sweep(struct driver *dr)
         bool stale = op->detached_us && now - op->detached_us > DETACHED_KEEP_MS * 1000ll;
         if (stale && op->state != OP_ENDED)
             operation_cancel(op, ": its client was gone for a minute");
-        if (op->state != OP_ENDED || (op->unacked && !stale) || op->work.busy || op->commit.busy) {
+        if (op->state != OP_ENDED || (op->unacked && !stale) || op->work.busy || op->write.work.busy) {
             p = &op->next;
             continue;
         }

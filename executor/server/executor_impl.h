@@ -36,7 +36,7 @@ struct stage_entry {
     struct arena ar;
     struct stage_plan *plan;
     uint32_t output_partitions;
-    bool is_result;
+    bool is_result, peers_read;
     pthread_mutex_t compile;       /* held while the first slot compiles */
     struct stage_code *code;
     struct error error;            /* of decoding or compiling */
@@ -158,13 +158,14 @@ struct serve {
     int64_t credit_late;           /* loop: what came while busy */
     uint64_t id, job_id;
     uint32_t stage, partition, count;
-    uint32_t at, part, run;        /* next to encode: index into maps, output partition, run */
+    uint32_t at;                   /* next to send: index into maps, and where in it */
+    struct output_cursor cursor;
     uint32_t *maps;
     uint64_t *attempts;
     struct buf frame;              /* serving thread fills, loop sends */
     uint32_t frame_first, frame_count;
     uint32_t *frame_bytes;
-    bool missing;
+    char *missing;                 /* why maps[at] cannot be had; owned */
     struct serve *next, *next_all;
 };
 

@@ -95,7 +95,19 @@ static int lost(struct attempt *a, const struct fetch *f, uint32_t map, const ch
     return error_set(err, ERR_FETCH_FAILED, "output", output, "executor", executor, "message", reason, NULL);
 }
 
-/* cursor: [0] map, [1] run within a local map, [2] output partition for INPUT_ALL, [3] number of the fetch. */
+/* Bytes changed since they were written: the driver has the map output made again. */
+static enum op_status unreadable(struct attempt *a, const struct fetch *f, uint32_t map, const struct error *err)
+{
+    if (err->code == ERR_CHUNK_DAMAGED) {
+        a->fetch_failed = true;
+        a->lost_stage = f->inputs->exchange;
+        a->lost_partition = map;
+        a->lost_attempt = f->inputs->map_attempt[map];
+    }
+    return OP_ERROR;
+}
+
+/* cursor: [0] map, [1] [2] [3] the output cursor of a local map, [4] number of the fetch. */
 static enum op_status next_local(struct attempt *a, struct fetch *f, uint32_t map, struct input_cursor *c, struct sealed **ret,
                                  struct error *err)
 {
@@ -104,20 +116,13 @@ static enum op_status next_local(struct attempt *a, struct fetch *f, uint32_t ma
         lost(a, f, map, "it is not here any more", err);
         return OP_ERROR;
     }
-    enum op_status st = OP_DONE;
-    uint32_t last = f->partition == INPUT_ALL ? map_output_partitions(o) - 1 : f->partition;
-    uint32_t p = f->partition == INPUT_ALL ? (uint32_t)c->at[2] : f->partition;
-    for (; p <= last; p++, c->at[1] = 0, c->at[2] = p) {
-        uint32_t n;
-        struct sealed *const *runs = map_output_runs(o, p, &n);
-        if (c->at[1] < n) {
-            *ret = sealed_ref(runs[c->at[1]++]);
-            st = OP_MORE;
-            break;
-        }
-    }
+    struct output_cursor oc = {.at = c->at[1], .partition = (uint32_t)c->at[2], .piece = (uint32_t)c->at[3]};
+    int rc = map_output_next(o, f->partition, &oc, &a->ex->account, ret, err);
+    c->at[1] = oc.at;
+    c->at[2] = oc.partition;
+    c->at[3] = oc.piece;
     map_output_unref(o);
-    return st;
+    return rc != 0 ? unreadable(a, f, map, err) : *ret ? OP_MORE : OP_DONE;
 }
 
 /* The next chunk of a stream into its `reading`. */
@@ -165,15 +170,8 @@ static enum op_status decode_run(struct attempt *a, struct fetch *f, uint32_t ma
                                  struct error *err)
 {
     size_t used;
-    if (frame_decode(c->bytes.data + c->offset, c->left, &a->ex->account, ret, &used, err) != 0) {
-        if (err->code == ERR_CHUNK_DAMAGED) {
-            a->fetch_failed = true;
-            a->lost_stage = f->inputs->exchange;
-            a->lost_partition = map;
-            a->lost_attempt = f->inputs->map_attempt[map];
-        }
-        return OP_ERROR;
-    }
+    if (frame_decode(c->bytes.data + c->offset, c->left, &a->ex->account, ret, &used, err) != 0)
+        return unreadable(a, f, map, err);
     c->offset += used;
     c->left -= used;
     return OP_MORE;
@@ -210,7 +208,7 @@ static enum op_status next_remote(struct attempt *a, struct fetch *f, uint32_t m
 enum op_status fetch_next(struct attempt *a, uint32_t exchange, uint32_t partition, struct input_cursor *cursor,
                           struct sealed **ret, uint32_t *ret_map, struct error *err)
 {
-    struct fetch *f = cursor->at[3] ? find_fetch(a, cursor->at[3]) : NULL;
+    struct fetch *f = cursor->at[4] ? find_fetch(a, cursor->at[4]) : NULL;
     if (!f) {
         struct inputs *in = executor_inputs(a->ex, a->job_id, exchange);
         if (!in) {
@@ -218,7 +216,7 @@ enum op_status fetch_next(struct attempt *a, uint32_t exchange, uint32_t partiti
             return OP_ERROR;
         }
         f = open_fetch(a, in, partition);
-        cursor->at[3] = f->number;
+        cursor->at[4] = f->number;
     }
     while (cursor->at[0] < f->inputs->map_count) {
         uint32_t map = (uint32_t)cursor->at[0];
@@ -228,8 +226,7 @@ enum op_status fetch_next(struct attempt *a, uint32_t exchange, uint32_t partiti
             *ret_map = map;
             return st;
         }
-        cursor->at[0]++;
-        cursor->at[1] = cursor->at[2] = 0;
+        *cursor = (struct input_cursor){{cursor->at[0] + 1, 0, 0, 0, f->number}};
     }
     return OP_DONE;
 }

@@ -1,6 +1,6 @@
 /*
- * Serving outputs to peers: one thread encodes them into frames, the loop sends. A peer that reads slowly holds up
- * only itself: what is encoded for it is bounded by the credit it gave and by the connection's queue.
+ * Serving outputs to peers: one thread copies their frames into answers, the loop sends. A peer that reads slowly holds
+ * up only itself: what is copied for it is bounded by the credit it gave and by the connection's queue.
  */
 #include "common/base/testpoint.h"
 #include "executor/server/executor_impl.h"
@@ -12,6 +12,7 @@ static void serve_free(struct serve *s)
     xfree(s->maps);
     xfree(s->attempts);
     xfree(s->frame_bytes);
+    xfree(s->missing);
     xfree(s);
 }
 
@@ -32,47 +33,44 @@ static void go_on(struct serve *s)
     pthread_mutex_unlock(&ex->lock);
 }
 
-static bool full(const struct serve *s)
+/* Bytes that the answer may still take. */
+static size_t room(const struct serve *s)
 {
-    return s->frame.bytes >= SERVE_FRAME || (int64_t)s->frame.bytes >= s->credit;
+    size_t max = s->credit < SERVE_FRAME ? (size_t)s->credit : SERVE_FRAME;
+    return s->frame.bytes < max ? max - s->frame.bytes : 0;
 }
 
-/* The runs of one map from where it stopped; true when all of them are in the frame. */
-static bool encode_map(struct serve *s, const struct map_output *o)
+/* The next frames of the map at hand. False: it is not here, or cannot be read. */
+static bool copy_map(struct serve *s, bool *ret_whole)
 {
-    bool all = s->partition == INPUT_ALL;
-    uint32_t last = all ? map_output_partitions(o) - 1 : s->partition;
-    for (uint32_t p = all ? s->part : s->partition; p <= last; s->part = ++p, s->run = 0) {
-        uint32_t n;
-        struct sealed *const *runs = map_output_runs(o, p, &n);
-        for (; s->run < n; s->run++) {
-            if (full(s))
-                return false;
-            frame_encode(runs[s->run], FRAME_RAW, &s->frame);
-        }
+    struct error err = ERROR_INIT;
+    struct map_output *o = store_find(s->ex->store, s->job_id, s->stage, s->maps[s->at], s->attempts[s->at]);
+    if (!o || (s->partition != OUTPUT_ALL && s->partition >= map_output_partitions(o))) {
+        s->missing = xstrdup("the executor does not hold it any more");
+    } else if (map_output_copy(o, s->partition, &s->cursor, room(s), &s->frame, ret_whole, &err) != 0) {
+        struct buf text = BUF_INIT;
+        error_sentence(&err, &text);
+        s->missing = buf_steal(&text);
+        error_fini(&err);
     }
-    s->part = s->run = 0;
-    return true;
+    map_output_unref(o);
+    return !s->missing;
 }
 
-static void encode(struct serve *s)
+static void fill(struct serve *s)
 {
     s->frame_first = s->at;
     s->frame_count = 0;
-    while (s->at < s->count && !full(s)) {
-        struct map_output *o = store_find(s->ex->store, s->job_id, s->stage, s->maps[s->at], s->attempts[s->at]);
-        if (!o || (s->partition != INPUT_ALL && s->partition >= map_output_partitions(o))) {
-            map_output_unref(o);
-            s->missing = true;
-            return;
-        }
+    while (s->at < s->count && room(s) > 0) {
         size_t before = s->frame.bytes;
-        bool whole = encode_map(s, o);
-        map_output_unref(o);
+        bool whole = false;
+        if (!copy_map(s, &whole))
+            return;
         s->frame_bytes[s->frame_count++] = (uint32_t)(s->frame.bytes - before);
         if (!whole)
             return;
         s->at++;
+        s->cursor = (struct output_cursor){0};
     }
 }
 
@@ -92,7 +90,7 @@ void *serve_thread_main(void *arg)
         if (!ex->serve_head)
             ex->serve_tail = &ex->serve_head;
         pthread_mutex_unlock(&ex->lock);
-        encode(s);
+        fill(s);
         struct note *n = xcalloc(1, sizeof *n);
         n->kind = NOTE_SERVED;
         n->serve = s;
@@ -125,7 +123,7 @@ void serve_frame_ready(struct serve *s)
     if (s->missing) {
         m.has_missing_map = true;
         m.missing_map = s->maps[s->at];
-        m.reason = (char *)"the executor does not hold it any more";
+        m.reason = s->missing;
     }
     bool done = s->missing || s->at == s->count;
     s->credit -= (int64_t)s->frame.bytes;
