@@ -24,6 +24,17 @@ CHECKS += unit
 unit: $(UNIT)
 	$(Q)for t in $(UNIT); do echo "unit $${t##*/}"; $$t || exit 1; done
 
+# ---- sim: the pure cores on virtual time; SEEDS=N FROM=K ----
+CHECKS += sim
+SIM := $(BUILD)/tests/sim/sim
+SIM_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/sim/*.c))
+$(SIM): $(SIM_OBJ) $(LIB)
+	$(Q)$(CXX) $(CFLAGS:-std=gnu17=) -o $@ $(SIM_OBJ) $(LIB) $(LDLIBS)
+
+.PHONY: sim
+sim: $(SIM)
+	$(Q)$(SIM) --seeds $(or $(SEEDS),2000) --from $(or $(FROM),1)
+
 # ---- cluster: real daemons on loopback. TESTS="part of a name" ----
 CHECKS += cluster
 .PHONY: cluster kills

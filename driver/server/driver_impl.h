@@ -73,6 +73,7 @@ struct result_part {
     uint64_t attempt_id;         /* whose items they are */
     uint32_t next_seq;           /* runs already passed on: another attempt's first ones are the same */
     int64_t expected;            /* runs in all, -1: not known yet */
+    int64_t held;                /* bytes that came of its attempt and that no credit was given for */
 };
 
 /* What executors were told of a stage. */
@@ -104,7 +105,7 @@ struct operation {
     struct stage_sent *sent;     /* dag->stage_count */
     struct result_part *parts;
     uint32_t part_count, head;
-    bool job_ended, delivered;   /* delivered: rows have gone to the client */
+    bool job_ended;
     uint64_t seq, rows;
     struct result_frame *unacked, **unacked_tail;
     struct buf warnings;

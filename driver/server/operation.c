@@ -66,6 +66,7 @@ static void push_schema(struct operation *op, const struct schema *sch)
     m.n_name = m.n_type = sch->count;
     m.name = names;
     m.type = types;
+    m.time_zone = (char *)(uintptr_t)op->cx.zone_name;
     push_frame(op, MSG_RESULT_SCHEMA, &m.base, NULL, 0);
     xfree(names);
     xfree(types);
@@ -107,7 +108,7 @@ void operation_end(struct operation *op, struct error *err)
     m.run_us = (uint64_t)(op->ended_us - op->started_us);
     m.has_job_id = op->job_id != 0;
     m.job_id = op->job_id;
-    history_end(op->record, op->rows, err);
+    history_end(op->dr->history, op->record, op->rows, err);
     op->record = NULL;
     push_frame(op, MSG_RESULT_END, &m.base, NULL, 0);
     buf_fini(&bytes);
@@ -307,6 +308,15 @@ void operation_execute(struct driver *dr, struct conn *client, struct session *s
 
 /* ---- results ---- */
 
+/* An attempt whose rows wait for their reader waits too, and its slot is for others meanwhile. */
+static void hold(struct operation *op, struct result_part *p, int64_t bytes)
+{
+    bool before = p->held > RESULT_WINDOW;
+    p->held += bytes;
+    if ((p->held > RESULT_WINDOW) != before)
+        driver_event(op->dr, &(struct sched_event){.kind = SCHED_ATTEMPT_STALLED, .attempt_id = p->attempt_id, .stalled = !before});
+}
+
 static void credit(struct operation *op, uint64_t attempt_id, size_t bytes)
 {
     /* The attempt may be gone; its executor then ignores this. All executors hold few attempts: tell who has it. */
@@ -316,6 +326,9 @@ static void credit(struct operation *op, uint64_t attempt_id, size_t bytes)
         struct exec *x = op->dr->execs[i];
         if (!x->conn || !sched_attempt(op->dr->sched, attempt_id, x->id, &job, &stage, &partition))
             continue;
+        struct result_part *p = &op->parts[partition];
+        if (p->attempt_id == attempt_id)
+            hold(op, p, -(int64_t)bytes);
         Drover__ResultCredit m = DROVER__RESULT_CREDIT__INIT;
         m.attempt_id = attempt_id;
         m.bytes = bytes;
@@ -342,21 +355,32 @@ static void try_finish(struct operation *op)
     operation_end(op, &none);
 }
 
+static bool is_live(const struct operation *op, uint64_t attempt_id)
+{
+    uint64_t job;
+    uint32_t stage, partition;
+    for (uint32_t i = 0; i < op->dr->exec_count; i++) {
+        if (sched_attempt(op->dr->sched, attempt_id, op->dr->execs[i]->id, &job, &stage, &partition))
+            return true;
+    }
+    return false;
+}
+
 /* Passes on what the head of the partitions has, and moves the head. */
 static void pump(struct operation *op)
 {
     while (op->head < op->part_count && op->state == OP_RUNNING) {
         struct result_part *p = &op->parts[op->head];
+        if (p->expected < 0 && p->items && !is_live(op, p->attempt_id))
+            drop_items(p); /* another attempt takes its place, and may give other rows */
         while (p->items) {
             struct run_item *it = p->items;
             p->items = it->next;
             if (!p->items)
                 p->tail = &p->items;
             if (it->seq == p->next_seq) {
-                if (!op->delivered)
-                    driver_event(op->dr, &(struct sched_event){.kind = SCHED_ROWS_DELIVERED, .job_id = op->job_id});
-                op->delivered = true;
-                p->next_seq++;
+                if (p->next_seq++ == 0)
+                    driver_event(op->dr, &(struct sched_event){.kind = SCHED_ROWS_DELIVERED, .attempt_id = it->attempt_id});
                 push_batch(op, it->rows, &it->frame, it->attempt_id);
             } else {
                 credit(op, it->attempt_id, it->frame.bytes); /* of an earlier attempt, passed on already */
@@ -381,7 +405,9 @@ void operation_result(struct operation *op, uint32_t partition, uint64_t attempt
     if (p->attempt_id != attempt_id) { /* a new attempt begins again */
         drop_items(p);
         p->attempt_id = attempt_id;
+        p->held = 0;
     }
+    hold(op, p, (int64_t)bytes);
     struct run_item *it = xcalloc(1, sizeof *it);
     it->rows = rows;
     it->seq = seq;
