@@ -15,8 +15,8 @@ int complain(const char *command, struct error *err, const char *sql)
     error_format_caret(err, sql, &text);
     fprintf(stderr, "drover %s: %s\n", command, text.data);
     int rc = err->code == ERR_CONNECT || err->code == ERR_CONNECTION_LOST ? EXIT_NO_DRIVER
-             : err->code == ERR_USAGE || err->code == ERR_INVALID_SETTING ? EXIT_USAGE
-                                                                         : EXIT_FAILED;
+             : err->code == ERR_USAGE ? EXIT_USAGE
+                                      : EXIT_FAILED;
     buf_fini(&text);
     error_fini(err);
     return rc;
