@@ -74,24 +74,23 @@ struct attempt_result {
 
 enum sched_event_kind {
     SCHED_JOB_SUBMIT, SCHED_JOB_CANCEL, SCHED_EXECUTOR_JOINED, SCHED_EXECUTOR_LOST, SCHED_ATTEMPTS_DONE,
-    SCHED_ATTEMPT_FAILED, SCHED_ROWS_DELIVERED, SCHED_RESULT_LIMIT, SCHED_EXECUTOR_PARKED,
-    SCHED_COMMIT_DONE, SCHED_TIMER,
+    SCHED_ATTEMPT_FAILED, SCHED_ATTEMPT_STALLED, SCHED_ROWS_DELIVERED, SCHED_RESULT_LIMIT, SCHED_COMMIT_DONE, SCHED_TIMER,
 };
 struct sched_event {
     enum sched_event_kind kind;
-    uint64_t job_id;               /* SUBMIT (in spec too), CANCEL, COMMIT_DONE, ROWS_DELIVERED: the first went to the client; RESULT_LIMIT */
+    uint64_t job_id;               /* SUBMIT (in spec too), CANCEL, COMMIT_DONE, RESULT_LIMIT */
     const struct job_spec *spec;   /* SUBMIT: copied */
     uint64_t executor_id, incarnation; /* all that come from executors: others than the known incarnation are ignored */
     uint32_t limit;                /* RESULT_LIMIT: tasks of the result stage from here on are not launched for now; those before it
                                       may be. UINT32_MAX: all may. Rows wait in the driver for a slow client, and must not pile up */
-    uint32_t parked;               /* EXECUTOR_PARKED: of its attempts, those that wait for a client: they use no slot */
     const char *host;              /* JOINED */
     uint32_t slots;
     uint64_t memory;
     const char *reason;            /* LOST: one line */
     uint32_t done_count;           /* ATTEMPTS_DONE */
     const struct attempt_result *done;
-    uint64_t attempt_id;           /* ATTEMPT_FAILED */
+    uint64_t attempt_id;           /* ATTEMPT_FAILED, ATTEMPT_STALLED, ROWS_DELIVERED: the first of its rows goes to the client */
+    bool stalled;                  /* ATTEMPT_STALLED: its rows wait for their reader and so does it, in no slot; false: no more */
     struct error *error;           /* ATTEMPT_FAILED, CANCEL, COMMIT_DONE when it failed: moved from. CODE OK: none */
     bool fetch_failed;             /* ATTEMPT_FAILED: the outputs below could not be read */
     uint32_t lost_stage, lost_count;
@@ -152,7 +151,7 @@ struct executor_view {
     uint64_t executor_id, incarnation;
     enum executor_state state;
     const char *host, *reason;
-    uint32_t slots, running, outputs; /* outputs: finished tasks of active jobs that it holds */
+    uint32_t slots, running, stalled, outputs; /* outputs: finished tasks of active jobs that it holds */
     uint64_t memory, done, failed, run_us, rows_in, bytes_in, shuffle_bytes_in, bytes_out;
     int64_t joined_us, lost_us;
 };
@@ -174,3 +173,5 @@ uint32_t sched_active_jobs(const struct sched *s);
 uint64_t sched_job_bytes(const struct sched *s, uint64_t job_id);
 /* Recounts everything and asserts that it agrees; O(tasks). For tests and the simulator. */
 void sched_check(const struct sched *s);
+/* Asserts that no executor has a free slot while there is a task that it may run: that somebody looked. O(tasks). */
+void sched_check_idle(const struct sched *s);

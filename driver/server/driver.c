@@ -304,10 +304,6 @@ static void executor_frame(struct driver *dr, struct conn *conn, const struct fr
         x->fetched_bytes = m->fetched_bytes;
         x->served_bytes = m->served_bytes;
         x->rejected = m->rejected;
-        if (m->parked != x->parked) {
-            x->parked = m->parked;
-            driver_event(dr, &(struct sched_event){.kind = SCHED_EXECUTOR_PARKED, .executor_id = x->id, .incarnation = x->incarnation, .parked = m->parked});
-        }
         break;
     }
     case MSG_GOODBYE: lose(dr, x, ((const Drover__Goodbye *)f->message)->reason); break;
@@ -357,7 +353,7 @@ static void on_open_session(struct driver *dr, struct conn *conn, const struct f
         s->id = xasprintf("%016llx%016llx", (unsigned long long)random[0], (unsigned long long)random[1]);
         s->number = ++dr->next_session;
         s->started_us = clock_mono_us();
-        s->snapshot = snapshot_new(m->working_dir && m->working_dir[0] == '/' ? m->working_dir : "/", m->user ? m->user : "unknown");
+        s->snapshot = snapshot_new(dr->catalog, m->working_dir && m->working_dir[0] == '/' ? m->working_dir : "/", m->user ? m->user : "unknown");
         s->next = dr->sessions;
         dr->sessions = s;
     }
@@ -646,6 +642,7 @@ static void free_all(struct driver *dr)
         xfree(dr->execs[i]);
     }
     xfree(dr->execs);
+    catalog_unref(dr->catalog);
     sched_free(dr->sched);
     history_free(dr->history);
     rpc_fini(&dr->rpc);
@@ -689,6 +686,7 @@ int driver_main(const struct driver_config *config)
     if (read_confs(dr, &err) != 0)
         return fail(&err);
     dr->next_job = 1;
+    dr->catalog = catalog_new();
     dr->history = history_new();
     dr->started_us = clock_wall_us();
     if (config->secret_file && rpc_read_secret(&dr->rpc, config->secret_file, &err) != 0)

@@ -634,9 +634,6 @@ static void heartbeat_cb(uv_timer_t *t)
     m.memory_used = (uint64_t)__atomic_load_n(&ex->account.used, __ATOMIC_RELAXED);
     m.has_output_bytes = true;
     m.output_bytes = store_bytes(ex->store);
-    m.has_parked = true;
-    for (struct attempt *a = ex->attempts; a; a = a->next)
-        m.parked += __atomic_load_n(&a->unacked, __ATOMIC_RELAXED) > RESULT_WINDOW;
     m.has_fetched_bytes = m.has_served_bytes = m.has_rejected = true;
     m.fetched_bytes = ex->fetched_bytes;
     m.served_bytes = ex->served_bytes;
