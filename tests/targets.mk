@@ -45,6 +45,12 @@ cluster: all
 kills: all
 	$(Q)RUNS=$(or $(RUNS),20) SEED=$(or $(SEED),2) SCALE=$(or $(SCALE),0.1) $(PYTHON) tests/cluster/test_kill.py
 
+# ---- write: files for other engines and from them, failures, kills in commits. TESTS="part of a name" ----
+CHECKS += write
+.PHONY: write
+write: all
+	$(Q)$(PYTHON) tests/write_check.py $(TESTS)
+
 # ---- sanitize: a short pass under the sanitizers ----
 .PHONY: sanitize
 sanitize:
