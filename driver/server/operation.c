@@ -301,7 +301,7 @@ static void plan_done(struct work *w)
         submit_job(op);
         return;
     case ANALYZED_QUERY:
-        push_schema(op, &op->dag->result);
+        push_schema(op, &op->analyzed.schema); /* the names as written: rules may have renamed columns */
         submit_job(op);
         return;
     }
