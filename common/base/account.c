@@ -75,17 +75,31 @@ void account_table(const struct account *a, struct buf *out)
         buf_adds(out, "nothing");
 }
 
+/* The account that refused: the first whose limit the bytes would pass, by what is used now. */
+static const struct account *refuser(const struct account *a, size_t bytes)
+{
+    while (a->parent && __atomic_load_n(&a->used, __ATOMIC_RELAXED) + (int64_t)bytes <= a->limit)
+        a = a->parent;
+    return a;
+}
+
 int account_reserve(struct account *a, size_t bytes, struct error *err)
 {
     if (LIKELY(account_try(a, bytes)))
         return 0;
-    const struct account *limited = a;
+    const struct account *limited = a, *full = refuser(a, bytes);
     while (limited->parent && limited->limit == INT64_MAX)
         limited = limited->parent;
     struct buf grant = BUF_INIT, asked = BUF_INIT, table = BUF_INIT;
     add_size(&grant, limited->limit);
     add_size(&asked, (int64_t)bytes);
     account_table(limited, &table);
+    if (full != limited && full->limit != INT64_MAX) {
+        buf_adds(&table, "; of the ");
+        add_size(&table, full->limit);
+        buf_addf(&table, " of its %s, outputs and other tasks hold ", full->name);
+        add_size(&table, __atomic_load_n(&full->used, __ATOMIC_RELAXED) - __atomic_load_n(&limited->used, __ATOMIC_RELAXED));
+    }
     error_set(err, ERR_TASK_MEMORY, "grant", grant.data, "bytes", asked.data, "table", table.data, NULL);
     buf_fini(&grant);
     buf_fini(&asked);

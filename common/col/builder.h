@@ -74,6 +74,8 @@ struct sealed *builder_seal(struct builder *bd);
  */
 enum frame_codec { FRAME_RAW = 0, FRAME_LZ4 = 1, FRAME_ZSTD = 2 };
 void frame_encode(const struct sealed *s, enum frame_codec codec, struct buf *out); /* appended, 8-aligned start */
+/* Bytes of the frame that begins at p, or 0 when bytes are too few to tell or nothing such begins there. */
+uint64_t frame_bytes(const void *p, size_t bytes);
 /* Decodes one frame from p; *ret_used gets its bytes. The sealed run copies what it needs. */
 WARN_UNUSED int frame_decode(const void *p, size_t bytes, struct account *account, struct sealed **ret_sealed,
                              size_t *ret_used, struct error *err);

@@ -29,7 +29,7 @@ static void shortest(double v, bool is_float, char *digits, int *ret_count, int 
     while (n > 1 && digits[n - 1] == '0')
         n--;
     *ret_count = n;
-    *ret_exp = atoi(e + 1);
+    *ret_exp = (int)strtol(e + 1, NULL, 10);
 }
 
 static void format_real(double v, bool is_float, struct buf *out)

@@ -353,6 +353,17 @@ static int decode_body(struct in *in, struct sealed *s, struct error *err)
     return 0;
 }
 
+uint64_t frame_bytes(const void *p, size_t bytes)
+{
+    uint32_t magic;
+    uint64_t total;
+    if (bytes < 16)
+        return 0;
+    memcpy(&magic, p, 4);
+    memcpy(&total, (const char *)p + 8, 8);
+    return magic == MAGIC && total >= HEAD ? total : 0;
+}
+
 int frame_decode(const void *p, size_t bytes, struct account *account, struct sealed **ret_sealed, size_t *ret_used,
                  struct error *err)
 {

@@ -133,7 +133,7 @@ static void format_pattern(const struct column *col, uint32_t r, const struct nu
         even_digits(col, r, 18, &negative, &digits);
         snprintf(text, sizeof text, "%.*e", f->places_max, strtod(digits.data, NULL));
         char *e = strchr(text, 'e');
-        int exp = atoi(e + 1);
+        int exp = (int)strtol(e + 1, NULL, 10);
         while (f->places_max > f->places_min && e[-1] == '0' && e - strchr(text, '.') > f->places_min + 1)
             e--;
         if (negative)

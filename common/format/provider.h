@@ -97,6 +97,7 @@ struct format_row {
     void (*close)(struct reader *r); /* accepts NULL */
     /* Whether a column of this type can be written; the reason in err when not. */
     int (*can_write)(const struct type *t, const char *name, struct error *err);
+    /* Schema and options are copied. */
     int (*create)(const struct options *o, const struct schema *sch, const char *path, const struct query_ctx *cx,
                   struct account *account, struct writer **ret, struct error *err);
     int (*write)(struct writer *w, const struct batch *b, struct error *err);

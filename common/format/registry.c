@@ -18,10 +18,18 @@ bool options_bool(const struct options *o, const char *name, bool fallback)
 
 const struct format_row *format_find(const char *name)
 {
-    static const struct format_row *const rows[] = {&format_parquet};
+    static const struct {
+        const struct format_row *row;
+        const char *class; /* what configurations written for Spark may say instead */
+    } rows[] = {
+        {&format_parquet, "org.apache.spark.sql.execution.datasources.parquet.ParquetFileFormat"},
+        {&format_csv, "org.apache.spark.sql.execution.datasources.csv.CSVFileFormat"},
+        {&format_json, "org.apache.spark.sql.execution.datasources.json.JsonFileFormat"},
+        {&format_text, "org.apache.spark.sql.execution.datasources.text.TextFileFormat"},
+    };
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        if (str_eq_nocase(rows[i]->name, name))
-            return rows[i];
+        if (str_eq_nocase(rows[i].row->name, name) || strcmp(rows[i].class, name) == 0)
+            return rows[i].row;
     }
     return NULL;
 }

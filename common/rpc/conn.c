@@ -34,7 +34,11 @@ struct conn_impl {
     uv_connect_t connect;
     uv_getaddrinfo_t resolve;
     enum conn_state state;
-    bool initiator, is_pipe, paused, draining, flush_close, got_hello, stream_open, corked;
+    bool initiator, is_pipe, paused, draining, flush_close, got_hello, stream_open;
+    bool choked;        /* not read from until what it asked for has left */
+    bool watched;       /* the timer watches an unfinished frame */
+    unsigned strikes;   /* of that watch */
+    uint64_t watch_mark;
     uint8_t nonce[NONCE_BYTES], peer_nonce[NONCE_BYTES];
     char *address;
     struct buf in;      /* unparsed bytes */
@@ -161,19 +165,75 @@ static void unlink_conn(struct conn *conn)
     rpc->conn_count--;
 }
 
-static void close_now(struct conn *conn, const char *reason, bool tell)
+static const struct close_row {
+    const char *name;
+    bool blamed;
+} close_rows[] = {
+#define CLOSE(id, name, blamed, doc) {name, blamed},
+#include "common/rpc/closes.def"
+#undef CLOSE
+};
+
+const char *conn_end_name(enum conn_end end)
+{
+    return close_rows[end].name;
+}
+
+bool conn_end_blamed(enum conn_end end)
+{
+    return close_rows[end].blamed;
+}
+
+uint64_t rpc_blamed(const struct rpc *rpc)
+{
+    uint64_t n = 0;
+    for (int i = 0; i < CLOSE_COUNT; i++)
+        n += close_rows[i].blamed ? rpc->counters.closed[i] : 0;
+    return n;
+}
+
+void rpc_counters_json(const struct rpc *rpc, struct buf *out)
+{
+    const struct rpc_counters *c = &rpc->counters;
+    buf_addf(out, "{\"open\":%u,\"handshakes\":%u,\"accepted\":%llu,\"opened\":%llu,\"framesIn\":%llu,\"framesOut\":%llu,\"bytesIn\":%llu,\"bytesOut\":%llu,\"closed\":{",
+             rpc->conn_count, rpc->handshakes, (unsigned long long)c->accepted, (unsigned long long)c->opened, (unsigned long long)c->frames_in,
+             (unsigned long long)c->frames_out, (unsigned long long)c->bytes_in, (unsigned long long)c->bytes_out);
+    for (int i = 0; i < CLOSE_COUNT; i++)
+        buf_addf(out, "%s\"%s\":%llu", i ? "," : "", close_rows[i].name, (unsigned long long)c->closed[i]);
+    buf_adds(out, "}}");
+}
+
+/* Anybody can bring warnings about: a few a second are written, the others are counted. */
+static void warn_of(struct conn *conn, enum conn_end end, const char *reason)
+{
+    enum { WARNINGS_A_SECOND = 20 };
+    struct rpc *rpc = conn->rpc;
+    int64_t second = clock_mono_us() / 1000000;
+    if (second != rpc->warned_second) {
+        if (rpc->unwarned)
+            log_warn("rpc", "%u more connections were closed like that", rpc->unwarned);
+        rpc->warned_second = second;
+        rpc->warned = rpc->unwarned = 0;
+    }
+    if (rpc->warned++ < WARNINGS_A_SECOND)
+        log_warn("rpc", "closing the connection with %s (%s): %s", conn->peer, close_rows[end].name, reason);
+    else
+        rpc->unwarned++;
+}
+
+static void close_now(struct conn *conn, enum conn_end end, const char *reason, bool tell)
 {
     struct conn_impl *im = conn->impl;
     if (im->state == CONN_CLOSING)
         return;
-    bool was_open = im->state == CONN_OPEN;
-    if (!was_open && im->state == CONN_HELLO && !im->initiator) {
+    if (im->state == CONN_HELLO && !im->initiator)
         conn->rpc->handshakes--;
-        conn->rpc->counters.rejected++;
-        log_info("rpc", "connection from %s closed before its handshake: %s", conn->peer, reason);
-    } else {
+    conn->end = end;
+    conn->rpc->counters.closed[end]++;
+    if (close_rows[end].blamed)
+        warn_of(conn, end, reason);
+    else
         log_debug("rpc", "connection with %s closed: %s", conn->peer, reason);
-    }
     im->state = CONN_CLOSING;
     unlink_conn(conn);
     if (tell && conn->ops && conn->ops->on_close)
@@ -188,21 +248,31 @@ static void close_now(struct conn *conn, const char *reason, bool tell)
 void conn_close(struct conn *conn, const char *reason)
 {
     if (conn)
-        close_now(conn, reason, false);
+        close_now(conn, CLOSE_OURS, reason, false);
+}
+
+void conn_reject(struct conn *conn, const char *reason)
+{
+    close_now(conn, CLOSE_PROTOCOL, reason, true);
 }
 
 static void fail(struct conn *conn, struct error *err)
 {
     struct buf text = BUF_INIT;
     error_sentence(err, &text);
-    conn->rpc->counters.rejected++;
-    log_warn("rpc", "closing the connection with %s: %s", conn->peer, text.data);
-    close_now(conn, text.data, true);
+    close_now(conn, err->code == ERR_AUTH ? CLOSE_AUTH : CLOSE_PROTOCOL, text.data, true);
     buf_fini(&text);
     error_fini(err);
 }
 
 /* ---- writing ---- */
+
+static void resume_reading(struct conn *conn);
+
+static void broken_cb(uv_timer_t *t)
+{
+    close_now(t->data, CLOSE_PEER, "it cannot be written to", true);
+}
 
 static void written_cb(uv_write_t *req, int status)
 {
@@ -216,12 +286,18 @@ static void written_cb(uv_write_t *req, int status)
     if (im->state == CONN_CLOSING)
         return;
     if (status < 0) {
-        close_now(conn, uv_strerror(status), true);
+        close_now(conn, CLOSE_PEER, uv_strerror(status), true);
         return;
     }
     if (im->flush_close && im->queued == 0) {
-        close_now(conn, "done", false);
+        close_now(conn, CLOSE_OURS, "done", false);
         return;
+    }
+    if (im->choked && im->queued < REQUEST_QUEUE_MAX / 2) {
+        im->choked = false;
+        resume_reading(conn);
+        if (im->state == CONN_CLOSING)
+            return;
     }
     if (im->draining && im->queued < WRITE_QUEUE_HIGH / 2) {
         im->draining = false;
@@ -253,7 +329,7 @@ static void write_out(struct conn *conn, struct buf *head, struct buf *bulk)
         buf_fini(&o->head);
         buf_fini(&o->bulk);
         xfree(o);
-        close_now(conn, uv_strerror(rc), true);
+        uv_timer_start(&im->timer, broken_cb, 0, 0); /* later: the caller of conn_send does not expect on_close */
     }
 }
 
@@ -312,7 +388,7 @@ void conn_flush_close(struct conn *conn)
         return;
     struct conn_impl *im = conn->impl;
     if (im->state != CONN_OPEN || im->queued == 0) {
-        close_now(conn, "done", false);
+        close_now(conn, CLOSE_OURS, "done", false);
         return;
     }
     im->flush_close = true;
@@ -323,7 +399,7 @@ void conn_flush_close(struct conn *conn)
 
 static void timeout_cb(uv_timer_t *t)
 {
-    close_now(t->data, "no handshake in time", true);
+    close_now(t->data, CLOSE_HANDSHAKE, "no handshake in time", true);
 }
 
 static void send_hello(struct conn *conn, bool with_proof)
@@ -373,14 +449,17 @@ static void opened(struct conn *conn)
 static int check_proof(struct conn *conn, const Drover__Hello *m, struct error *err)
 {
     struct conn_impl *im = conn->impl;
-    if (!conn->rpc->secret.bytes)
-        return 0;
     uint8_t want[PROOF_BYTES];
+    if (!conn->rpc->secret.bytes && !m->has_proof)
+        return 0;
+    if (!conn->rpc->secret.bytes)
+        return error_set(err, ERR_AUTH, "message", "it asks for a secret, and none was given here: use --secret-file", NULL);
+    if (!m->has_proof)
+        return error_set(err, ERR_AUTH, "message", "it has none: give both sides the same --secret-file", NULL);
     /* The peer computed over (our nonce, its nonce). */
-    if (!m->has_proof || m->proof.len != PROOF_BYTES ||
-        !make_proof(conn->rpc, !im->initiator, im->nonce, im->peer_nonce, want) ||
+    if (m->proof.len != PROOF_BYTES || !make_proof(conn->rpc, !im->initiator, im->nonce, im->peer_nonce, want) ||
         !equal_constant_time(want, m->proof.data, PROOF_BYTES))
-        return error_set(err, ERR_AUTH, "message", "give both sides the same --secret-file", NULL);
+        return error_set(err, ERR_AUTH, "message", "its secret is another one: give both sides the same --secret-file", NULL);
     return 0;
 }
 
@@ -403,6 +482,8 @@ static int on_hello(struct conn *conn, const Drover__Hello *m, struct error *err
         if (!im->initiator) {
             if (m->role < ROLE_CLIENT || m->role > ROLE_PEER)
                 return error_setf(err, ERR_PROTOCOL, "message", "unknown role %u", m->role);
+            if (conn->rpc->roles && !(conn->rpc->roles & 1u << m->role))
+                return error_setf(err, ERR_PROTOCOL, "message", "role %u has nothing to do on this port", m->role);
             conn->role = (enum peer_role)m->role;
             send_hello(conn, true);
             if (conn->rpc->secret.bytes)
@@ -413,14 +494,26 @@ static int on_hello(struct conn *conn, const Drover__Hello *m, struct error *err
     } else if (im->initiator || memcmp(im->peer_nonce, m->nonce.data, NONCE_BYTES) != 0) {
         return error_set(err, ERR_PROTOCOL, "message", "an unexpected HELLO", NULL);
     }
-    TRY(check_proof(conn, m, err));
-    if (im->initiator && conn->rpc->secret.bytes)
-        send_hello(conn, true);
-    opened(conn);
-    return 0;
+    int rc = check_proof(conn, m, err);
+    if (im->initiator && (conn->rpc->secret.bytes || m->has_proof)) {
+        send_hello(conn, true); /* a wrong one, too: the other side then knows why this one goes */
+        flush_pending(conn);
+    }
+    if (rc == 0)
+        opened(conn);
+    return rc;
 }
 
 /* ---- reading ---- */
+
+static enum msg_from sender(const struct conn *conn)
+{
+    if (conn->impl->state == CONN_HELLO)
+        return FROM_ANY;
+    if (conn->impl->initiator)
+        return conn->role == ROLE_PEER ? FROM_SERVER : FROM_DRIVER;
+    return conn->role == ROLE_CLIENT ? FROM_CLIENT : conn->role == ROLE_PEER ? FROM_PEER : FROM_EXECUTOR;
+}
 
 static int one_frame(struct conn *conn, size_t *ret_used, struct error *err)
 {
@@ -431,15 +524,15 @@ static int one_frame(struct conn *conn, size_t *ret_used, struct error *err)
     if (have < FRAME_HEADER_BYTES)
         return 0;
     struct frame_header h;
-    TRY(frame_header_parse(p, &h, err));
+    TRY(frame_header_parse(p, sender(conn), &h, err));
     if (im->state == CONN_HELLO && h.type != MSG_HELLO)
         return error_setf(err, ERR_PROTOCOL, "message", "%s before the handshake", msg_name(h.type));
+    if (im->state == CONN_OPEN && h.type == MSG_HELLO)
+        return conn->rpc->secret.bytes ? error_set(err, ERR_PROTOCOL, "message", "HELLO after the handshake", NULL)
+                                       : error_set(err, ERR_AUTH, "message", "it proves a secret, and none was given here: use --secret-file", NULL);
     size_t total = FRAME_HEADER_BYTES + (size_t)h.message_bytes + h.bulk_bytes;
-    if (have < total) {
-        if (im->in.cap < total)
-            buf_reserve(&im->in, total - im->in.bytes + im->in_at);
-        return 0;
-    }
+    if (have < total)
+        return 0; /* room grows with what really comes */
     const void *message;
     TRY(frame_unpack(&h, p, p + FRAME_HEADER_BYTES, &im->ar, &message, err));
     *ret_used = total;
@@ -461,10 +554,52 @@ static int one_frame(struct conn *conn, size_t *ret_used, struct error *err)
     return 0;
 }
 
+/* The loop itself may have stood still: only the second look in a row without progress counts. */
+static void stall_cb(uv_timer_t *t)
+{
+    struct conn *conn = t->data;
+    struct conn_impl *im = conn->impl;
+    if (conn->bytes_in - im->watch_mark >= STALL_BYTES) {
+        im->strikes = 0;
+    } else if (im->strikes++ > 0) {
+        close_now(conn, CLOSE_STALLED, "a frame that does not come to its end", true);
+        return;
+    }
+    im->watch_mark = conn->bytes_in;
+    uv_timer_start(t, stall_cb, im->strikes ? 1000 : STALL_MS, 0);
+}
+
+/* Watches while a part of a frame is there and more is awaited. */
+static void watch(struct conn *conn)
+{
+    struct conn_impl *im = conn->impl;
+    bool wanted = im->state == CONN_OPEN && !im->paused && !im->choked && im->in.bytes > 0;
+    if (wanted == im->watched)
+        return;
+    im->watched = wanted;
+    im->strikes = 0;
+    im->watch_mark = conn->bytes_in;
+    if (wanted)
+        uv_timer_start(&im->timer, stall_cb, STALL_MS, 0);
+    else if (im->state == CONN_OPEN)
+        uv_timer_stop(&im->timer);
+}
+
+/* One that asks without reading the answers: clients, and peers that fetch. */
+static bool choke(struct conn *conn)
+{
+    struct conn_impl *im = conn->impl;
+    if (im->initiator || im->queued < REQUEST_QUEUE_MAX || (conn->role != ROLE_CLIENT && conn->role != ROLE_PEER))
+        return false;
+    im->choked = true;
+    uv_read_stop(&im->u.stream);
+    return true;
+}
+
 static void parse(struct conn *conn)
 {
     struct conn_impl *im = conn->impl;
-    while (im->state != CONN_CLOSING && !im->paused) {
+    while (im->state != CONN_CLOSING && !im->paused && !im->choked && !choke(conn)) {
         size_t used;
         struct error err = ERROR_INIT;
         if (one_frame(conn, &used, &err) != 0) {
@@ -490,6 +625,7 @@ static void parse(struct conn *conn)
         im->in.bytes -= im->in_at;
         im->in_at = 0;
     }
+    watch(conn);
 }
 
 static void alloc_cb(uv_handle_t *h, size_t suggested, uv_buf_t *ret)
@@ -510,12 +646,20 @@ static void read_cb(uv_stream_t *s, ssize_t n, const uv_buf_t *b)
     struct conn *conn = s->data;
     struct conn_impl *im = conn->impl;
     if (n < 0) {
-        close_now(conn, n == UV_EOF ? "the peer closed it" : uv_strerror((int)n), true);
+        close_now(conn, CLOSE_PEER, n == UV_EOF ? "the peer closed it" : uv_strerror((int)n), true);
         return;
     }
     im->in.bytes += (size_t)n;
     conn->bytes_in += (size_t)n;
     conn->rpc->counters.bytes_in += (uint64_t)n;
+    parse(conn);
+}
+
+static void resume_reading(struct conn *conn)
+{
+    if (conn->impl->paused || conn->impl->choked)
+        return;
+    uv_read_start(&conn->impl->u.stream, alloc_cb, read_cb);
     parse(conn);
 }
 
@@ -527,9 +671,9 @@ void conn_pause(struct conn *conn, bool paused)
     im->paused = paused;
     if (paused) {
         uv_read_stop(&im->u.stream);
+        watch(conn);
     } else {
-        uv_read_start(&im->u.stream, alloc_cb, read_cb);
-        parse(conn);
+        resume_reading(conn);
     }
 }
 
@@ -589,7 +733,7 @@ static void connected_cb(uv_connect_t *req, int status)
     if (conn->impl->state == CONN_CLOSING)
         return;
     if (status < 0)
-        close_now(conn, uv_strerror(status), true);
+        close_now(conn, CLOSE_PEER, uv_strerror(status), true);
     else
         start(conn);
 }
@@ -606,13 +750,13 @@ static void resolved_cb(uv_getaddrinfo_t *req, int status, struct addrinfo *res)
         return;
     }
     if (status < 0) {
-        close_now(conn, uv_strerror(status), true);
+        close_now(conn, CLOSE_PEER, uv_strerror(status), true);
         return;
     }
     int rc = uv_tcp_connect(&im->connect, &im->u.tcp, res->ai_addr, connected_cb);
     uv_freeaddrinfo(res);
     if (rc < 0)
-        close_now(conn, uv_strerror(rc), true);
+        close_now(conn, CLOSE_PEER, uv_strerror(rc), true);
 }
 
 /* Splits HOST:PORT; host keeps no brackets. False when there is no port. */
@@ -637,7 +781,7 @@ static bool split_address(const char *address, char *host, size_t host_max, cons
 /* A failure found at once is told on the next turn of the loop: nobody wants callbacks inside connect. */
 static void late_failure_cb(uv_timer_t *t)
 {
-    close_now(t->data, "not an address: it must be HOST:PORT or unix:PATH", true);
+    close_now(t->data, CLOSE_OURS, "not an address: it must be HOST:PORT or unix:PATH", true);
 }
 
 struct conn *conn_connect(struct rpc *rpc, const char *address, enum peer_role role, const struct conn_ops *ops,
@@ -667,9 +811,9 @@ struct conn *conn_connect(struct rpc *rpc, const char *address, enum peer_role r
         return conn;
     }
     open_stream(conn);
-    if (uv_ip4_addr(host, atoi(port), &in4) == 0) {
+    if (uv_ip4_addr(host, (int)strtol(port, NULL, 10), &in4) == 0) {
         rc = uv_tcp_connect(&im->connect, &im->u.tcp, (struct sockaddr *)&in4, connected_cb);
-    } else if (uv_ip6_addr(host, atoi(port), &in6) == 0) {
+    } else if (uv_ip6_addr(host, (int)strtol(port, NULL, 10), &in6) == 0) {
         rc = uv_tcp_connect(&im->connect, &im->u.tcp, (struct sockaddr *)&in6, connected_cb);
     } else {
         rc = uv_getaddrinfo(rpc->loop, &im->resolve, resolved_cb, host, port, &hints);
@@ -694,7 +838,7 @@ static void drop_oldest_handshake(struct rpc *rpc)
             oldest = c; /* the list has the newest first */
     }
     if (oldest)
-        close_now(oldest, "too many connections without a handshake", true);
+        close_now(oldest, CLOSE_CROWDED, "too many connections without a handshake", true);
 }
 
 static void set_peer_name(struct conn *conn)
@@ -728,7 +872,7 @@ static void incoming_cb(uv_stream_t *s, int status)
     ASSERT(conn->ops);
     int rc = uv_accept(s, &conn->impl->u.stream);
     if (rc < 0) {
-        close_now(conn, uv_strerror(rc), true);
+        close_now(conn, CLOSE_PEER, uv_strerror(rc), true);
         return;
     }
     xfree(conn->peer);

@@ -9,9 +9,10 @@ static const uint32_t MAGIC = 0x31565244; /* "DRV1" */
 static const struct msg_row {
     const char *name;
     const ProtobufCMessageDescriptor *descriptor;
+    enum msg_from from;
     uint32_t limit_kib, bulk_kib;
 } rows[MSG_MAX] = {
-#define MSG(number, id, prefix, type, limit, bulk) [number] = {#id, &drover__##prefix##__descriptor, limit, bulk},
+#define MSG(number, id, prefix, type, from, limit, bulk) [number] = {#id, &drover__##prefix##__descriptor, FROM_##from, limit, bulk},
 #include "common/rpc/messages.def"
 #undef MSG
 };
@@ -64,7 +65,13 @@ static uint64_t get64(const char *p)
     return v;
 }
 
-int frame_header_parse(const void *p, struct frame_header *ret, struct error *err)
+size_t msg_limit(enum msg_type type)
+{
+    ASSERT((unsigned)type < MSG_MAX && rows[type].name);
+    return (size_t)rows[type].limit_kib * 1024;
+}
+
+int frame_header_parse(const void *p, enum msg_from from, struct frame_header *ret, struct error *err)
 {
     const char *h = p;
     if (get32(h) != MAGIC) {
@@ -75,6 +82,8 @@ int frame_header_parse(const void *p, struct frame_header *ret, struct error *er
     memcpy(&type, h + 4, 2);
     if (type >= MSG_MAX || !rows[type].name || h[6] || h[7])
         return error_setf(err, ERR_PROTOCOL, "message", "unknown message type %u", type);
+    if (!(rows[type].from & from))
+        return error_setf(err, ERR_PROTOCOL, "message", "%s is not for this side of the connection", rows[type].name);
     struct frame_header f = {.type = (enum msg_type)type,
                              .message_bytes = get32(h + 8),
                              .bulk_bytes = get32(h + 12),

@@ -25,11 +25,15 @@
 #include "common/error/error.h"
 
 enum msg_type {
-#define MSG(number, id, prefix, name, limit_kib, bulk_kib) MSG_##id = number,
+#define MSG(number, id, prefix, name, from, limit_kib, bulk_kib) MSG_##id = number,
 #include "common/rpc/messages.def"
 #undef MSG
     MSG_MAX = 64
 };
+
+/* Who sends a frame: a client or an executor to the driver, the driver to them; between executors the one that
+ * fetches (PEER) and the one that serves (SERVER). */
+enum msg_from { FROM_CLIENT = 1, FROM_EXECUTOR = 2, FROM_DRIVER = 4, FROM_PEER = 8, FROM_SERVER = 16, FROM_ANY = 31 };
 
 enum { FRAME_HEADER_BYTES = 48, PROTOCOL_VERSION = 1 };
 
@@ -49,12 +53,13 @@ struct frame {
 };
 
 const char *msg_name(enum msg_type type); /* "LAUNCH", "?" for unknown ones */
+size_t msg_limit(enum msg_type type);     /* most bytes of the message part */
 
 /* The header and the packed message, appended; the bulk part is written by the caller after it. */
 void frame_put(struct buf *out, enum msg_type type, uint64_t epoch, uint64_t incarnation, uint64_t id,
                const ProtobufCMessage *message, size_t bulk_bytes);
-/* Checks everything that can be checked before the body: magic, type, lengths. ERR_PROTOCOL. */
-WARN_UNUSED int frame_header_parse(const void *p, struct frame_header *ret, struct error *err);
+/* Checks everything that can be checked before the body: magic, type, sender, lengths. ERR_PROTOCOL. */
+WARN_UNUSED int frame_header_parse(const void *p, enum msg_from from, struct frame_header *ret, struct error *err);
 /* Checks the checksum over header and message and unpacks the message into ar. ERR_PROTOCOL. */
 WARN_UNUSED int frame_unpack(const struct frame_header *h, const void *header, const void *message, struct arena *ar,
                              const void **ret, struct error *err);

@@ -54,7 +54,7 @@ void logical_print(const struct logical *lp, int indent, struct buf *out)
     case LP_LIMIT: buf_addf(out, " %lld offset %lld", (long long)lp->limit, (long long)lp->offset); break;
     case LP_SETOP: buf_addf(out, " %s%s", lp->setop == SETOP_EXCEPT ? "Except" : "Intersect", lp->setop_all ? " All" : ""); break;
     case LP_EXPAND: buf_addf(out, " %u lists", lp->list_count); break;
-    case LP_WRITE: buf_addf(out, " %s %s", lp->write_format, lp->write_path); break;
+    case LP_WRITE: buf_addf(out, " %s %s", lp->write_format, lp->write_target.path); break;
     case LP_UNION:
     case LP_DISTINCT: break;
     }

@@ -7,6 +7,7 @@
 
 #include "common/expr/agg.h"
 #include "common/expr/expr.h"
+#include "common/format/commit.h"
 #include "common/format/provider.h"
 #include "common/plan/plan.h"
 
@@ -79,8 +80,10 @@ struct logical {
     bool setop_all;
     uint32_t list_count;            /* EXPAND */
     struct expr ***lists;
-    const char *write_format, *write_path, *write_mode /* "overwrite", "append", "error" */; /* WRITE */
+    const char *write_format;       /* WRITE */
+    struct write_target write_target;
     struct options write_options;
+    struct schema write_schema;     /* WRITE: names in the files and folders, by position of the input's columns */
     uint32_t write_partition_count; /* WRITE: trailing columns of the input are partition folders */
 };
 

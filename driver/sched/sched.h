@@ -3,7 +3,7 @@
  *
  * PURE: events in, actions out. It reads no clock (every event carries the time), draws no random numbers, does no
  * I/O, never depends on the order of pointers. The driver's server binds it to sockets and timers, the simulator
- * to a virtual network. One thread: the one that owns it.
+ * to a virtual network. One thread: the one that owns it. Its rules, and what was rejected, are in README.md.
  *
  * Nouns. A job is a DAG of stages, parents before children in index order. A stage runs one task per partition; a
  * try at a task is an attempt with a globally unique id. What a finished attempt of a stage with consumers left is a
@@ -13,9 +13,11 @@
  *
  *   job      RUNNING ──► COMMITTING ──► DONE
  *               │            │
- *               └────────────┴────────► FAILED            (COMMITTING only with a writing stage)
+ *               ├────────────┴────────► FAILED            (COMMITTING only with a writing stage)
+ *               └─────────────────────► DONE
  *
- *   stage    WAITING ◄──► RUNNING ◄──► COMPLETE           (back when a parent or an own output is lost)
+ *   stage    WAITING ◄──► RUNNING ◄──► COMPLETE           (back when a parent or an own output is lost;
+ *               ▲────────────────────────┘                 straight back when both are)
  *
  *   task     PENDING ──► RUNNING ──► DONE ──► PENDING     (the last when its output is lost)
  *                ▲──────────┘ failed, killed, executor lost
@@ -23,22 +25,25 @@
  *   attempt  LAUNCHED ──► (gone: finished, failed, or lost with its executor)
  *                └──► KILLED ──► (gone)                   (keeps its credit until the executor lets go)
  *
- *   executor LIVE ──► LOST
+ *   executor LIVE ──► LOST                                (another incarnation is another executor)
  */
 #pragma once
 
 #include "common/error/error.h"
+#include "common/sm/sm.h"
 
 enum job_state { JOB_RUNNING, JOB_COMMITTING, JOB_DONE, JOB_FAILED };
 enum stage_state { STAGE_WAITING, STAGE_RUNNING, STAGE_COMPLETE };
 enum task_state { TASK_PENDING, TASK_RUNNING, TASK_DONE };
+enum attempt_state { ATTEMPT_FREE, ATTEMPT_LAUNCHED, ATTEMPT_KILLED };
 enum executor_state { EXECUTOR_LIVE, EXECUTOR_LOST };
 enum sched_determinism { SCHED_DETERMINATE, SCHED_UNORDERED, SCHED_INDETERMINATE };
 
 struct sched_config {
     uint32_t max_failures;         /* attempts of a task that may fail: 4 */
-    uint32_t stage_reruns_max;     /* times that a stage may lose outputs before its job fails: 40 */
+    uint32_t stage_reruns_max;     /* times that a complete stage may lose outputs before its job fails: 40 */
     int64_t executors_wait_us;     /* how long jobs wait without executors: 30 s */
+    uint64_t first_attempt;        /* ids grow from here; at most 2^39. A later driver starts higher, so that no id comes back */
     const char *driver_address;    /* for the message that says how to start one; may be NULL */
 };
 
@@ -47,13 +52,16 @@ struct stage_spec {
     uint32_t parent_count;
     const uint32_t *parents;       /* stage indices, less than its own */
     enum sched_determinism determinism;
-    bool writes;                   /* leaves manifests; the job commits them */
-    bool result;                   /* rows go to the client: its outputs are not on executors */
+    bool writes;                   /* leaves manifests; the job commits them. The last stage only */
+    bool result;                   /* rows go to the client: its outputs are not on executors. The last stage only */
+    const uint32_t *prefer;        /* task_count: place of the job + 1 that has the task's data near, 0: none. May be NULL */
 };
 struct job_spec {
     uint64_t job_id;               /* unique for ever */
     uint32_t stage_count;
     const struct stage_spec *stages;
+    uint32_t place_count;          /* hosts ("db7"), or single executors ("executor:12") */
+    const char *const *places;
 };
 
 /* A finished attempt, as its executor reports it. */
@@ -66,7 +74,7 @@ struct attempt_result {
 
 enum sched_event_kind {
     SCHED_JOB_SUBMIT, SCHED_JOB_CANCEL, SCHED_EXECUTOR_JOINED, SCHED_EXECUTOR_LOST, SCHED_ATTEMPTS_DONE,
-    SCHED_ATTEMPT_FAILED, SCHED_COMMIT_DONE, SCHED_TIMER,
+    SCHED_ATTEMPT_FAILED, SCHED_ATTEMPT_STALLED, SCHED_ROWS_DELIVERED, SCHED_COMMIT_DONE, SCHED_TIMER,
 };
 struct sched_event {
     enum sched_event_kind kind;
@@ -79,11 +87,13 @@ struct sched_event {
     const char *reason;            /* LOST: one line */
     uint32_t done_count;           /* ATTEMPTS_DONE */
     const struct attempt_result *done;
-    uint64_t attempt_id;           /* ATTEMPT_FAILED */
+    uint64_t attempt_id;           /* ATTEMPT_FAILED, ATTEMPT_STALLED, ROWS_DELIVERED: the first of its rows goes to the client */
+    bool stalled;                  /* ATTEMPT_STALLED: its rows wait for their reader and so does it, in no slot; false: no more */
     struct error *error;           /* ATTEMPT_FAILED, CANCEL, COMMIT_DONE when it failed: moved from. CODE OK: none */
-    bool fetch_failed;             /* ATTEMPT_FAILED: the output below could not be read */
-    uint32_t lost_stage, lost_partition;
-    uint64_t lost_attempt;
+    bool fetch_failed;             /* ATTEMPT_FAILED: the outputs below could not be read */
+    uint32_t lost_stage, lost_count;
+    const uint32_t *lost_partitions;
+    const uint64_t *lost_attempts;
 };
 
 enum sched_action_kind { SCHED_LAUNCH, SCHED_KILL, SCHED_RELEASE, SCHED_COMMIT, SCHED_ABORT, SCHED_JOB_ENDED, SCHED_SET_TIMER };
@@ -121,7 +131,10 @@ bool sched_attempt(const struct sched *s, uint64_t attempt_id, uint64_t executor
 struct stage_view {
     enum stage_state state;
     uint32_t tasks, done, running, failed_attempts, attempts;
-    uint64_t rows_out, bytes_out, rows_in, bytes_in, shuffle_bytes_in, run_us, peak_memory;
+    uint32_t reruns;              /* times that it was complete and lost outputs */
+    uint32_t p50_us, p99_us;      /* launch of an attempt to its result here: upper edges of the histogram's buckets */
+    uint64_t rows_out, bytes_out; /* of the outputs that count: those of lost ones are taken off */
+    uint64_t rows_in, bytes_in, shuffle_bytes_in, run_us, peak_memory;
     int64_t started_us, ended_us; /* 0: not yet */
     bool result, writes;
 };
@@ -136,7 +149,7 @@ struct executor_view {
     uint64_t executor_id, incarnation;
     enum executor_state state;
     const char *host, *reason;
-    uint32_t slots, running;
+    uint32_t slots, running, stalled, outputs; /* outputs: finished tasks of active jobs that it holds */
     uint64_t memory, done, failed, run_us, rows_in, bytes_in, shuffle_bytes_in, bytes_out;
     int64_t joined_us, lost_us;
 };
@@ -146,6 +159,17 @@ bool sched_job_at(const struct sched *s, uint32_t index, struct job_view *ret);
 bool sched_job_view(const struct sched *s, uint64_t job_id, struct job_view *ret);
 bool sched_stage_view(const struct sched *s, uint64_t job_id, uint32_t stage, struct stage_view *ret);
 bool sched_executor_at(const struct sched *s, uint32_t index, struct executor_view *ret);
-uint64_t sched_stale_events(const struct sched *s); /* ignored: wrong incarnation, unknown attempt */
+/* The attempts that an executor holds, of whatever state; the first max of them. Returns how many there are. */
+struct attempt_view {
+    uint64_t attempt_id, job_id;
+    uint32_t stage, partition;
+};
+uint32_t sched_running(const struct sched *s, uint64_t executor_id, uint32_t max, struct attempt_view *ret);
+uint64_t sched_stale_events(const struct sched *s); /* ignored: wrong incarnation, unknown attempt, late answers */
+uint32_t sched_active_jobs(const struct sched *s);
+/* Bytes that a job's tasks and stages take here. */
+uint64_t sched_job_bytes(const struct sched *s, uint64_t job_id);
 /* Recounts everything and asserts that it agrees; O(tasks). For tests and the simulator. */
 void sched_check(const struct sched *s);
+/* Asserts that no executor has a free slot while there is a task that it may run: that somebody looked. O(tasks). */
+void sched_check_idle(const struct sched *s);

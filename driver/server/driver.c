@@ -121,9 +121,12 @@ void driver_event(struct driver *dr, const struct sched_event *ev)
         case SCHED_RELEASE: send_release(dr, &a); break;
         case SCHED_COMMIT:
             ASSERT(op);
-            operation_commit(op, a.stage);
+            commit_run(op, a.stage);
             break;
-        case SCHED_ABORT: break; /* temporary files go with the job's end below */
+        case SCHED_ABORT:
+            ASSERT(op);
+            commit_clear(op);
+            break;
         case SCHED_JOB_ENDED: {
             struct error err = ERROR_INIT;
             error_copy(&err, &a.error);
@@ -145,27 +148,44 @@ void driver_event(struct driver *dr, const struct sched_event *ev)
 
 /* ---- executors ---- */
 
+/* "job 4 stage 2 partition 7, ...": what an executor was given and has not answered for. */
+static void add_running(struct driver *dr, const struct exec *x, struct buf *out)
+{
+    struct attempt_view v[4];
+    uint32_t n = sched_running(dr->sched, x->id, ARRAY_LEN(v), v);
+    if (n == 0)
+        buf_adds(out, "it ran nothing");
+    for (uint32_t i = 0; i < n && i < ARRAY_LEN(v); i++)
+        buf_addf(out, "%sjob %llu stage %u partition %u", i ? ", " : "it ran ", (unsigned long long)v[i].job_id, v[i].stage, v[i].partition);
+    if (n > ARRAY_LEN(v))
+        buf_addf(out, " and %u more", n - (uint32_t)ARRAY_LEN(v));
+}
+
 static void lose(struct driver *dr, struct exec *x, const char *reason)
 {
     if (!x->live)
         return;
     struct conn *conn = x->conn;
+    struct buf text = BUF_INIT;
     x->live = false;
     x->conn = NULL;
-    char *text = xasprintf("%s; last heartbeat %.1f s ago, resident %.1f MiB, running %u attempts", reason,
-                           (double)(clock_mono_us() - x->last_heartbeat_us) / 1e6, (double)x->rss / (1 << 20), x->running);
-    fprintf(stderr, "drover: executor %llu on %s (pid %llu) was lost: %s\n", (unsigned long long)x->id, x->host,
-            (unsigned long long)x->pid, text);
+    buf_addf(&text, "%s; last heartbeat %.1f s ago, resident %.1f MiB, ", reason,
+             (double)(clock_mono_us() - x->last_heartbeat_us) / 1e6, (double)x->rss / (1 << 20));
+    add_running(dr, x, &text);
+    if (!dr->config.embedded) /* there the parent of both knows more and says it */
+        fprintf(stderr, "drover: executor %llu on %s (pid %llu) was lost: %s\n", (unsigned long long)x->id, x->host,
+                (unsigned long long)x->pid, text.data);
     if (conn)
         conn_close(conn, reason);
-    driver_event(dr, &(struct sched_event){.kind = SCHED_EXECUTOR_LOST, .executor_id = x->id, .incarnation = x->incarnation, .reason = text});
-    xfree(text);
+    history_executor_lost(dr->history, x->id, text.data);
+    driver_event(dr, &(struct sched_event){.kind = SCHED_EXECUTOR_LOST, .executor_id = x->id, .incarnation = x->incarnation, .reason = text.data});
+    buf_fini(&text);
 }
 
 static void on_register(struct driver *dr, struct conn *conn, const Drover__RegisterExecutor *m)
 {
     if (m->slots == 0 || m->slots > 4096 || conn->owner != dr) {
-        conn_close(conn, "a registration that cannot be");
+        conn_reject(conn, "a registration that cannot be");
         return;
     }
     struct exec *x = xcalloc(1, sizeof *x);
@@ -186,7 +206,7 @@ static void on_register(struct driver *dr, struct conn *conn, const Drover__Regi
     Drover__Registered r = DROVER__REGISTERED__INIT;
     r.executor_id = x->id;
     r.epoch = dr->rpc.epoch;
-    r.heartbeat_ms = HEARTBEAT_MS;
+    r.heartbeat_ms = dr->executor_timeout_us < 4000 * HEARTBEAT_MS ? (uint32_t)(dr->executor_timeout_us / 4000) : HEARTBEAT_MS;
     conn_send(conn, MSG_REGISTERED, 0, &r.base, NULL);
     log_info("driver", "executor %llu registered from %s: %u slots, serves at %s", (unsigned long long)x->id, x->host, x->slots, x->address);
     driver_event(dr, &(struct sched_event){.kind = SCHED_EXECUTOR_JOINED, .executor_id = x->id, .incarnation = x->incarnation,
@@ -214,6 +234,8 @@ static void on_completions(struct driver *dr, struct exec *x, const Drover__Comp
         uint32_t stage, partition;
         if (sched_attempt(dr->sched, m->attempt_id[i], x->id, &job, &stage, &partition)) {
             struct operation *op = driver_find_job(dr, job);
+            if (op && op->record)
+                history_done(dr->history, op->record, stage, partition, &r[i]);
             if (op && op->dag && op->dag->stages[stage].result)
                 operation_part_done(op, partition, m->attempt_id[i], m->result_runs[i]);
         }
@@ -233,9 +255,19 @@ static void on_attempt_failed(struct driver *dr, struct exec *x, const Drover__A
         error_set_origin(&err, origin);
         xfree(origin);
     }
-    driver_event(dr, &(struct sched_event){.kind = SCHED_ATTEMPT_FAILED, .executor_id = x->id, .incarnation = x->incarnation,
-                                           .attempt_id = m->attempt_id, .error = &err, .fetch_failed = m->has_lost_stage,
-                                           .lost_stage = m->lost_stage, .lost_partition = m->lost_partition, .lost_attempt = m->lost_attempt});
+    uint64_t job;
+    uint32_t stage, partition;
+    struct operation *op = sched_attempt(dr->sched, m->attempt_id, x->id, &job, &stage, &partition) ? driver_find_job(dr, job) : NULL;
+    if (op && op->record)
+        history_failed(op->record, stage, partition, m->attempt_id, &err);
+    struct sched_event ev = {.kind = SCHED_ATTEMPT_FAILED, .executor_id = x->id, .incarnation = x->incarnation,
+                             .attempt_id = m->attempt_id, .error = &err, .fetch_failed = m->has_lost_stage, .lost_stage = m->lost_stage};
+    if (m->n_lost_partition == m->n_lost_attempt) {
+        ev.lost_count = (uint32_t)m->n_lost_partition;
+        ev.lost_partitions = m->lost_partition;
+        ev.lost_attempts = m->lost_attempt;
+    }
+    driver_event(dr, &ev);
     error_fini(&err);
 }
 
@@ -269,8 +301,12 @@ static void executor_frame(struct driver *dr, struct conn *conn, const struct fr
         x->running = m->running;
         x->memory_used = m->memory_used;
         x->output_bytes = m->output_bytes;
+        x->fetched_bytes = m->fetched_bytes;
+        x->served_bytes = m->served_bytes;
+        x->rejected = m->rejected;
         break;
     }
+    case MSG_GOODBYE: lose(dr, x, ((const Drover__Goodbye *)f->message)->reason); break;
     case MSG_COMPLETIONS: on_completions(dr, x, f->message); break;
     case MSG_ATTEMPT_FAILED: on_attempt_failed(dr, x, f->message); break;
     case MSG_RESULT_ROWS: on_result_rows(dr, x, f->message, f); break;
@@ -286,6 +322,13 @@ static struct session *find_session(struct driver *dr, const char *id)
     while (s && strcmp(s->id, id) != 0)
         s = s->next;
     return s;
+}
+
+static void session_free(struct session *s)
+{
+    snapshot_unref(s->snapshot);
+    xfree(s->id);
+    xfree(s);
 }
 
 static struct operation *find_operation(struct driver *dr, const char *id)
@@ -310,9 +353,14 @@ static void on_open_session(struct driver *dr, struct conn *conn, const struct f
         s->id = xasprintf("%016llx%016llx", (unsigned long long)random[0], (unsigned long long)random[1]);
         s->number = ++dr->next_session;
         s->started_us = clock_mono_us();
-        s->snapshot = snapshot_new(m->working_dir && m->working_dir[0] == '/' ? m->working_dir : "/", m->user ? m->user : "unknown");
+        s->snapshot = snapshot_new(dr->catalog, m->working_dir && m->working_dir[0] == '/' ? m->working_dir : "/", m->user ? m->user : "unknown");
         s->next = dr->sessions;
         dr->sessions = s;
+    }
+    if (conn->owner == dr) {
+        conn->owner = s;
+        s->clients++;
+        history_app_opened(history_app(dr->history, s->id, s->number, s->snapshot->user));
     }
     struct snapshot *next = snapshot_copy(s->snapshot);
     for (size_t i = 0; i < m->n_settings; i++) {
@@ -345,6 +393,11 @@ static void on_status(struct driver *dr, struct conn *conn, const struct frame *
     struct buf json = BUF_INIT;
     Drover__StatusReply r = DROVER__STATUS_REPLY__INIT;
     r.status = status_json(dr, m->path, &json);
+    if (json.bytes > msg_limit(MSG_STATUS_REPLY) - 64) {
+        buf_reset(&json);
+        buf_adds(&json, "{\"error\":\"the answer is too large\"}");
+        r.status = 413;
+    }
     r.json = json.data;
     conn_send(conn, MSG_STATUS_REPLY, f->id, &r.base, NULL);
     buf_fini(&json);
@@ -360,7 +413,7 @@ static void client_frame(struct driver *dr, struct conn *conn, const struct fram
         if (s && !find_operation(dr, m->operation_id))
             operation_execute(dr, conn, s, m->operation_id, m->sql);
         else
-            conn_close(conn, "EXECUTE for a session that does not exist, or with an operation's id that does");
+            conn_reject(conn, "EXECUTE for a session that does not exist, or with an operation's id that does");
         break;
     }
     case MSG_ATTACH: {
@@ -369,7 +422,7 @@ static void client_frame(struct driver *dr, struct conn *conn, const struct fram
         if (op && strcmp(op->session->id, m->session_id) == 0)
             operation_attach(op, conn, m->last_seq);
         else
-            conn_close(conn, "ATTACH to an operation that does not exist");
+            conn_reject(conn, "ATTACH to an operation that does not exist");
         break;
     }
     case MSG_ACK: {
@@ -426,14 +479,58 @@ static void frame_cb(struct conn *conn, const struct frame *f)
         executor_frame(dr, conn, f);
 }
 
+static void leave_session(struct driver *dr, struct conn *conn)
+{
+    if (conn->owner == dr)
+        return;
+    struct session *s = conn->owner;
+    history_app_closed(history_app(dr->history, s->id, s->number, s->snapshot->user));
+    s->clients--;
+    s->left_us = clock_mono_us();
+}
+
+/* Sessions outlive their connections; the oldest go when there are many. The list has the newest first. */
+static void sweep_sessions(struct driver *dr)
+{
+    uint32_t kept = 0;
+    for (struct session **p = &dr->sessions; *p;) {
+        struct session *s = *p;
+        bool idle = s->clients == 0 && s->open_ops == 0 && clock_mono_us() - s->left_us > DETACHED_KEEP_MS * 1000ll;
+        if (!idle || kept++ < SESSIONS_KEPT) {
+            p = &s->next;
+            continue;
+        }
+        *p = s->next;
+        session_free(s);
+    }
+}
+
+static void sample(struct driver *dr)
+{
+    struct history_sample s = {.at_us = clock_wall_us()};
+    for (uint32_t i = 0; i < dr->exec_count; i++) {
+        const struct exec *x = dr->execs[i];
+        struct executor_view v;
+        if (!x->live || !sched_executor_at(dr->sched, i, &v))
+            continue;
+        s.slots += x->slots;
+        s.running += v.running < x->slots ? v.running : x->slots;
+        s.memory += x->memory;
+        s.memory_used += x->memory_used;
+        s.resident += x->rss;
+    }
+    history_add_sample(dr->history, &s);
+}
+
 static void close_cb(struct conn *conn, const char *reason)
 {
     struct driver *dr = driver_of(conn);
-    if (dr->stopping)
-        return;
-    if (conn->role == ROLE_CLIENT && dr->clients > 0) {
+    if (dr->stopping || !conn->local_host)
+        return; /* it was never open */
+    if (conn->role == ROLE_CLIENT) {
         dr->clients--;
         operation_detach(dr, conn);
+        leave_session(dr, conn);
         if (dr->config.embedded && dr->clients == 0)
             uv_stop(&dr->loop);
     } else if (conn->role == ROLE_EXECUTOR && conn->owner != dr) {
@@ -453,20 +550,37 @@ static void accept_cb(struct conn *conn, void *arg)
     conn->owner = arg;
 }
 
+/* Executors are not to blame for a driver that stood still itself: what it has not read yet may be heartbeats. */
+static void forgive_own_pause(struct driver *dr, int64_t now)
+{
+    int64_t late = now - dr->last_tick_us - TICK_MS * 1000ll;
+    dr->last_tick_us = now;
+    for (uint32_t i = 0; i < dr->exec_count && late > 1000000; i++)
+        dr->execs[i]->last_heartbeat_us += late;
+}
+
 static void tick_cb(uv_timer_t *t)
 {
     struct driver *dr = t->data;
+    int64_t now = clock_mono_us();
     static int turn;
+    forgive_own_pause(dr, now);
     for (struct operation *op = dr->ops; op; op = op->next)
         operation_progress(op);
+    for (uint32_t i = 0; i < dr->exec_count; i++) {
+        struct exec *x = dr->execs[i];
+        if (!x->live || now - x->last_heartbeat_us <= dr->executor_timeout_us)
+            continue;
+        char *why = xasprintf("nothing was heard from it for %.1f s", (double)dr->executor_timeout_us / 1e6);
+        lose(dr, x, why);
+        xfree(why);
+    }
     if (++turn % 4)
         return;
     operations_sweep(dr);
-    for (uint32_t i = 0; i < dr->exec_count; i++) {
-        struct exec *x = dr->execs[i];
-        if (x->live && clock_mono_us() - x->last_heartbeat_us > EXECUTOR_DEAD_MS * 1000ll)
-            lose(dr, x, "no heartbeat for 30 s");
-    }
+    sweep_sessions(dr);
+    if (!dr->config.embedded)
+        sample(dr);
 }
 
 static void signal_cb(uv_signal_t *h, int signum)
@@ -519,9 +633,7 @@ static void free_all(struct driver *dr)
     }
     while (dr->sessions) {
         struct session *next = dr->sessions->next;
-        snapshot_unref(dr->sessions->snapshot);
-        xfree(dr->sessions->id);
-        xfree(dr->sessions);
+        session_free(dr->sessions);
         dr->sessions = next;
     }
     for (uint32_t i = 0; i < dr->exec_count; i++) {
@@ -530,10 +642,35 @@ static void free_all(struct driver *dr)
         xfree(dr->execs[i]);
     }
     xfree(dr->execs);
+    catalog_unref(dr->catalog);
     sched_free(dr->sched);
+    history_free(dr->history);
     rpc_fini(&dr->rpc);
+    settings_fini(&dr->settings);
     xfree(dr->web_address);
     xfree(dr);
+}
+
+static int read_confs(struct driver *dr, struct error *err)
+{
+    settings_init(&dr->settings);
+    for (uint32_t i = 0; i < dr->config.conf_count; i++) {
+        char *key = xstrdup(dr->config.confs[i]), *eq = strchr(key, '='), *warning = NULL;
+        ASSERT(eq);
+        *eq = 0;
+        int rc = settings_set(&dr->settings, key, eq + 1, &warning, err);
+        if (rc != 0 && dr->config.embedded) {
+            error_fini(err); /* the session says it */
+            rc = 0;
+        } else if (warning && !dr->config.embedded) {
+            fprintf(stderr, "drover driver: %s\n", warning);
+        }
+        xfree(warning);
+        xfree(key);
+        TRY(rc);
+    }
+    dr->executor_timeout_us = settings_i64(&dr->settings, "drover.executors.timeout") * 1000;
+    return 0;
 }
 
 int driver_main(const struct driver_config *config)
@@ -545,13 +682,19 @@ int driver_main(const struct driver_config *config)
     uv_loop_init(&dr->loop);
     rpc_init(&dr->rpc, &dr->loop, "driver");
     dr->rpc.epoch = (uint64_t)clock_wall_us();
+    dr->rpc.roles = 1u << ROLE_CLIENT | 1u << ROLE_EXECUTOR | 1u << ROLE_EXECUTOR_DATA;
+    if (read_confs(dr, &err) != 0)
+        return fail(&err);
     dr->next_job = 1;
+    dr->catalog = catalog_new();
+    dr->history = history_new();
+    dr->started_us = clock_wall_us();
     if (config->secret_file && rpc_read_secret(&dr->rpc, config->secret_file, &err) != 0)
         return fail(&err);
     if (rpc_listen(&dr->rpc, config->listen, accept_cb, dr, &dr->listener, &err) != 0)
         return fail(&err);
-    struct sched_config sc = {.max_failures = 4, .stage_reruns_max = 40, .executors_wait_us = 30000000,
-                              .driver_address = listener_address(dr->listener)};
+    struct sched_config sc = {.max_failures = 4, .stage_reruns_max = 40, .executors_wait_us = settings_i64(&dr->settings, "drover.executors.wait") * 1000,
+                              .first_attempt = dr->rpc.epoch / 1000 % (1ull << 39), .driver_address = listener_address(dr->listener)};
     dr->sched = sched_new(&sc);
     pthread_mutex_init(&dr->lock, NULL);
     pthread_cond_init(&dr->wake, NULL);
@@ -563,7 +706,8 @@ int driver_main(const struct driver_config *config)
     uv_signal_init(&dr->loop, &dr->sigterm);
     uv_signal_init(&dr->loop, &dr->sigint);
     dr->async.data = dr->tick.data = dr->sched_timer.data = dr->sigterm.data = dr->sigint.data = dr;
-    uv_timer_start(&dr->tick, tick_cb, 250, 250);
+    dr->last_tick_us = clock_mono_us();
+    uv_timer_start(&dr->tick, tick_cb, TICK_MS, TICK_MS);
     uv_signal_start(&dr->sigterm, signal_cb, SIGTERM);
     if (!config->embedded)
         uv_signal_start(&dr->sigint, signal_cb, SIGINT);

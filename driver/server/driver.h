@@ -11,6 +11,8 @@ struct driver_config {
     const char *web;          /* HOST:PORT or NULL: no page */
     const char *secret_file;  /* or NULL */
     bool announce;            /* prints "ready driver=HOST:PORT web=HOST:PORT" */
+    uint32_t conf_count;      /* settings of the driver itself: KEY=VALUE; a wrong one is an error unless embedded */
+    const char *const *confs;
     bool embedded;            /* ends when its last client is gone */
 };
 

@@ -8,11 +8,14 @@
 #include "driver/physical/physical.h"
 #include "driver/sched/sched.h"
 #include "driver/server/driver.h"
+#include "driver/server/history.h"
 
 enum {
     HEARTBEAT_MS = 1000,
-    EXECUTOR_DEAD_MS = 30000,
+    TICK_MS = 250,
     DETACHED_KEEP_MS = 60000,   /* an operation without a client waits so long for it to come back */
+    SESSIONS_KEPT = 100,        /* without a client, for the page */
+    PROGRESS_QUEUE_MAX = 1 << 20, /* a client that does not read gets no more progress */
     PLANNERS = 2,
 };
 
@@ -31,6 +34,7 @@ struct exec {
     char *host, *address;
     uint32_t slots;
     uint64_t memory, pid, rss, memory_used, output_bytes;
+    uint64_t fetched_bytes, served_bytes, rejected;
     uint32_t running;
     int64_t last_heartbeat_us;
     bool live;
@@ -42,10 +46,12 @@ struct session {
     uint64_t number;             /* of the application that the page shows */
     int64_t started_us;
     uint32_t open_ops;
+    uint32_t clients;            /* connections that opened it */
+    int64_t left_us;             /* when the last one went */
     struct session *next;
 };
 
-enum op_state { OP_PLANNING, OP_RUNNING, OP_COMMITTING, OP_ENDED };
+enum op_state { OP_PLANNING, OP_OPENING, OP_RUNNING, OP_COMMITTING, OP_CLEARING, OP_ENDED };
 
 /* A result frame until the client has acknowledged it. */
 struct result_frame {
@@ -67,6 +73,7 @@ struct result_part {
     uint64_t attempt_id;         /* whose items they are */
     uint32_t next_seq;           /* runs already passed on: another attempt's first ones are the same */
     int64_t expected;            /* runs in all, -1: not known yet */
+    int64_t held;                /* bytes that came of its attempt and that no credit was given for */
 };
 
 /* What executors were told of a stage. */
@@ -81,6 +88,7 @@ struct operation {
     struct driver *dr;
     char *id, *sql;
     struct session *session;
+    struct statement *record;    /* for the page; NULL once it ended */
     struct conn *client;         /* NULL: detached */
     enum op_state state;
     int64_t started_us, ended_us, detached_us;
@@ -102,15 +110,21 @@ struct operation {
     struct result_frame *unacked, **unacked_tail;
     struct buf warnings;
     struct operation *next;
-    /* commit */
-    struct work commit;
-    struct error commit_error;
-    const void **manifests;
-    uint32_t *manifest_bytes;
+    struct op_write {            /* see commit.c */
+        struct work work;
+        struct file_write *files; /* from OPENING until the operation goes */
+        struct write_done done;
+        const void **manifests;
+        uint32_t *manifest_bytes;
+        struct error error;      /* of the work under way, then what the operation ends with */
+        bool cleared;
+    } write;
 };
 
 struct driver {
     struct driver_config config;
+    struct settings settings;    /* the driver's own */
+    int64_t executor_timeout_us, last_tick_us;
     uv_loop_t loop;
     struct rpc rpc;
     struct listener *listener;
@@ -118,12 +132,15 @@ struct driver {
     uv_signal_t sigterm, sigint;
     uv_async_t async;
     struct sched *sched;
+    struct history *history;
     struct exec **execs;
     uint32_t exec_count, exec_cap;
     struct session *sessions;
+    struct catalog *catalog;     /* as it is now: replaced by every change */
     struct operation *ops;
     uint64_t next_executor, next_job, next_session, seed;
     uint32_t clients;
+    int64_t started_us;          /* wall clock */
     bool had_client, stopping;
     char *web_address;
     struct web *web;
@@ -148,11 +165,22 @@ void operation_detach(struct driver *dr, struct conn *client);
 void operation_result(struct operation *op, uint32_t partition, uint64_t attempt_id, uint32_t seq, uint32_t rows, const char *frame, size_t bytes);
 void operation_part_done(struct operation *op, uint32_t partition, uint64_t attempt_id, uint32_t runs);
 void operation_job_ended(struct operation *op, struct error *err);
-void operation_commit(struct operation *op, uint32_t stage);
+void operation_run(struct operation *op);                     /* its job may be submitted now */
+void operation_end(struct operation *op, struct error *err);  /* moved from; OK: it succeeded */
+void operation_effect_done(struct operation *op, struct error *err); /* of effect.c; moved from */
 void operation_free(struct operation *op);
 void operation_progress(struct operation *op);
 void operations_sweep(struct driver *dr);
+/* commit.c: the files of a write. Each returns at once and goes on when a worker has done its part */
+void commit_open(struct operation *op);               /* then operation_run, or the operation ends */
+void commit_run(struct operation *op, uint32_t stage); /* then SCHED_COMMIT_DONE */
+void commit_clear(struct operation *op);              /* SCHED_ABORT: its files go away; the operation cannot end before */
+void commit_end(struct operation *op, struct error *err); /* ends the operation, once its files are cleared when err says so */
+void commit_free(struct operation *op);
+/* effect.c: what a statement changes */
+void effect_apply(struct operation *op);               /* then operation_effect_done, when folders that go are gone */
+void session_refresh(struct session *s, struct catalog *now); /* its snapshot gets the catalog as it is */
 /* launch.c */
 void launch_send(struct driver *dr, const struct sched_action *a);
-/* status.c: JSON of the REST shapes; returns an HTTP status */
+/* status.c: JSON of the REST shapes; path may have a query part; returns an HTTP status */
 unsigned status_json(struct driver *dr, const char *path, struct buf *out);

@@ -25,6 +25,7 @@ static void send_plan(struct operation *op, struct exec *x, uint32_t stage)
     m.partition_count = ds->plan.partition_count;
     m.output_partitions = ds->plan.output_partitions;
     m.is_result = ds->result;
+    m.peers_read = op->shape.executors > 1;
     conn_send(x->conn, MSG_STAGE_PLAN, 0, &m.base, NULL);
     buf_fini(&bytes);
 }
@@ -94,6 +95,8 @@ void launch_send(struct driver *dr, const struct sched_action *a)
     struct operation *op = driver_find_job(dr, a->job_id);
     ASSERT(op && a->executor_id >= 1 && a->executor_id <= dr->exec_count);
     struct exec *x = dr->execs[a->executor_id - 1];
+    if (op->record)
+        history_launched(dr->history, op->record, a);
     if (!x->conn)
         return; /* its loss is about to be told */
     struct dag_stage *ds = &op->dag->stages[a->stage];
@@ -133,11 +136,9 @@ void launch_send(struct driver *dr, const struct sched_action *a)
         m.splits = splits;
         xfree(ends);
     }
-    char *dir = NULL;
     if (ds->writes)
-        m.write_dir = dir = xasprintf("%s/_temporary/%llu", op->dag->write->write_path, (unsigned long long)op->job_id);
+        m.write_dir = (char *)(uintptr_t)file_write_folder(op->write.files);
     conn_send(x->conn, MSG_LAUNCH, 0, &m.base, NULL);
-    xfree(dir);
     xfree(splits);
     buf_fini(&bytes);
 }

@@ -1,18 +1,17 @@
 /*
  * Operations: one statement from its text to its acknowledged results.
  *
- *   PLANNING ──► RUNNING ──► COMMITTING ──► ENDED
- *       └───────────┴────────────┴────────────┘ (failed, cancelled, or answered by the driver itself)
+ *   PLANNING ──► [OPENING] ──► RUNNING ──► [COMMITTING] ──► ENDED
+ *       │             └─────────────┴──────────────┴──► [CLEARING] ──► ENDED   (failed or cancelled)
+ *       └──► ENDED                            (failed, cancelled, or answered by the driver itself)
+ *
+ * The states in brackets are of writes: commit.c has them.
  *
  * Results are numbered frames; each is kept until the client acknowledged it, so a client that comes back
  * (ATTACH) gets what it has not seen. Rows of a partition are passed on in partition order; a second attempt of a
  * partition repeats the same runs, so those already passed on are dropped by their number.
  */
-#include <stdio.h>
-#include <sys/stat.h>
-
 #include "common/col/builder.h"
-#include "common/fs/list.h"
 #include "common/log/log.h"
 #include "driver/optimize/optimize.h"
 #include "driver/server/driver_impl.h"
@@ -67,6 +66,7 @@ static void push_schema(struct operation *op, const struct schema *sch)
     m.n_name = m.n_type = sch->count;
     m.name = names;
     m.type = types;
+    m.time_zone = (char *)(uintptr_t)op->cx.zone_name;
     push_frame(op, MSG_RESULT_SCHEMA, &m.base, NULL, 0);
     xfree(names);
     xfree(types);
@@ -82,7 +82,7 @@ static void push_batch(struct operation *op, uint32_t rows, struct buf *frame_ta
     push_frame(op, MSG_RESULT_BATCH, &m.base, frame_take, attempt_id);
 }
 
-static void end(struct operation *op, struct error *err)
+void operation_end(struct operation *op, struct error *err)
 {
     if (op->state == OP_ENDED) {
         error_fini(err);
@@ -108,6 +108,8 @@ static void end(struct operation *op, struct error *err)
     m.run_us = (uint64_t)(op->ended_us - op->started_us);
     m.has_job_id = op->job_id != 0;
     m.job_id = op->job_id;
+    history_end(op->dr->history, op->record, op->rows, err);
+    op->record = NULL;
     push_frame(op, MSG_RESULT_END, &m.base, NULL, 0);
     buf_fini(&bytes);
     error_fini(&op->error);
@@ -148,10 +150,16 @@ static int plan(struct operation *op)
         pe.shuffle_partitions = (uint32_t)settings_i64(set, "spark.sql.shuffle.partitions");
     TRY(physical_plan(ar, &op->cx, best, &pe, &op->dag, err));
     if (op->analyzed.kind == ANALYZED_EXPLAIN) {
-        if (op->analyzed.explain != AST_EXPLAIN_SIMPLE) {
-            buf_adds(&op->explain, "== Analyzed Logical Plan ==\n");
+        enum ast_explain mode = op->analyzed.explain;
+        if (mode == AST_EXPLAIN_EXTENDED) {
+            buf_adds(&op->explain, "== Parsed Logical Plan ==\n");
+            ast_print(op->analyzed.explained, &op->explain);
+            buf_adds(&op->explain, "\n== Analyzed Logical Plan ==\n");
             logical_print(op->analyzed.plan, 0, &op->explain);
-            buf_adds(&op->explain, "\n== Optimized Logical Plan ==\n");
+            buf_addc(&op->explain, '\n');
+        }
+        if (mode == AST_EXPLAIN_EXTENDED || mode == AST_EXPLAIN_COST) {
+            buf_adds(&op->explain, "== Optimized Logical Plan ==\n");
             logical_print(best, 0, &op->explain);
             buf_addc(&op->explain, '\n');
         }
@@ -169,37 +177,6 @@ static void plan_run(struct work *w)
 
 /* ---- what follows planning: on the loop ---- */
 
-static void apply_effect(struct operation *op)
-{
-    struct effect *e = &op->analyzed.effect;
-    struct snapshot *next;
-    if (e->kind == EFFECT_NONE)
-        return;
-    next = snapshot_copy(op->session->snapshot);
-    if (e->kind == EFFECT_SET) {
-        char *warning;
-        struct error err = ERROR_INIT;
-        if (settings_set(&next->settings, e->name, e->value, &warning, &err) != 0)
-            error_fini(&err); /* it was checked while planning */
-        else if (warning)
-            buf_adds(&op->warnings, warning);
-        xfree(warning);
-    } else if (e->kind == EFFECT_UNSET && e->name) {
-        settings_unset(&next->settings, e->name);
-    } else if (e->kind == EFFECT_UNSET) {
-        settings_fini(&next->settings);
-        settings_init(&next->settings);
-    } else if (e->kind == EFFECT_RELATION) {
-        snapshot_put(next, e->relation);
-        e->relation = NULL;
-    } else {
-        snapshot_drop(next, e->name);
-    }
-    e->kind = EFFECT_NONE;
-    snapshot_unref(op->session->snapshot);
-    op->session->snapshot = next;
-}
-
 static void answer_rows(struct operation *op, const struct schema *sch, struct sealed *rows)
 {
     struct error none = ERROR_INIT;
@@ -211,7 +188,17 @@ static void answer_rows(struct operation *op, const struct schema *sch, struct s
         sealed_unref(rows);
         push_batch(op, n, &frame, 0);
     }
-    end(op, &none);
+    operation_end(op, &none);
+}
+
+void operation_effect_done(struct operation *op, struct error *err)
+{
+    if (err->code || op->analyzed.kind != ANALYZED_ROWS || op->state == OP_ENDED) {
+        operation_end(op, err);
+        return;
+    }
+    answer_rows(op, &op->analyzed.schema, op->analyzed.rows);
+    op->analyzed.rows = NULL;
 }
 
 static void answer_explain(struct operation *op)
@@ -226,22 +213,6 @@ static void answer_explain(struct operation *op)
     ASSERT(rc == 0);
     answer_rows(op, &sch, builder_seal(&bd));
     builder_fini(&bd);
-}
-
-/* Refuses a write where Spark would, and clears the way for one that overwrites. */
-static int prepare_write(struct operation *op, struct error *err)
-{
-    const struct logical *w = op->dag->write;
-    struct file_list files = {0};
-    if (strcmp(w->write_mode, "error") == 0 && fs_exists(w->write_path)) {
-        TRY(fs_list(&op->ar, w->write_path, &files, err));
-        if (files.count)
-            return error_set(err, ERR_PATH_EXISTS, "outputPath", w->write_path, NULL);
-    }
-    char *dir = xasprintf("%s/_temporary/%llu", w->write_path, (unsigned long long)op->job_id);
-    int rc = fs_make_folder(dir, err);
-    xfree(dir);
-    return rc;
 }
 
 static void submit_job(struct operation *op)
@@ -267,7 +238,15 @@ static void submit_job(struct operation *op)
         op->parts[i].expected = -1;
     }
     op->state = OP_RUNNING;
+    history_planned(dr->history, op->record, dag);
     driver_event(dr, &(struct sched_event){.kind = SCHED_JOB_SUBMIT, .job_id = op->job_id, .spec = &spec});
+}
+
+void operation_run(struct operation *op)
+{
+    /* The names as written: rules may have renamed columns. A write's is empty. */
+    push_schema(op, op->analyzed.kind == ANALYZED_QUERY ? &op->analyzed.schema : &op->dag->result);
+    submit_job(op);
 }
 
 static void plan_done(struct work *w)
@@ -282,28 +261,14 @@ static void plan_done(struct work *w)
     }
     if (op->error.code) {
         error_move(&err, &op->error);
-        end(op, &err);
+        operation_end(op, &err);
         return;
     }
     switch (op->analyzed.kind) {
-    case ANALYZED_ROWS:
-        apply_effect(op);
-        answer_rows(op, &op->analyzed.schema, op->analyzed.rows);
-        op->analyzed.rows = NULL;
-        return;
+    case ANALYZED_ROWS: effect_apply(op); return;
     case ANALYZED_EXPLAIN: answer_explain(op); return;
-    case ANALYZED_WRITE:
-        if (prepare_write(op, &err) != 0) {
-            end(op, &err);
-            return;
-        }
-        push_schema(op, &(struct schema){0});
-        submit_job(op);
-        return;
-    case ANALYZED_QUERY:
-        push_schema(op, &op->analyzed.schema); /* the names as written: rules may have renamed columns */
-        submit_job(op);
-        return;
+    case ANALYZED_WRITE: commit_open(op); return;
+    case ANALYZED_QUERY: operation_run(op); return;
     }
 }
 
@@ -318,9 +283,11 @@ void operation_execute(struct driver *dr, struct conn *client, struct session *s
     op->client = client;
     op->state = OP_PLANNING;
     op->started_us = clock_mono_us();
+    session_refresh(s, dr->catalog);
     op->snapshot = snapshot_ref(s->snapshot);
     op->job_id = dr->next_job++;
     op->unacked_tail = &op->unacked;
+    op->record = history_begin(dr->history, history_app(dr->history, s->id, s->number, s->snapshot->user), op->job_id, sql);
     arena_init(&op->ar);
     for (uint32_t i = 0; i < dr->exec_count; i++) {
         struct exec *x = dr->execs[i];
@@ -342,6 +309,15 @@ void operation_execute(struct driver *dr, struct conn *client, struct session *s
 
 /* ---- results ---- */
 
+/* An attempt whose rows wait for their reader waits too, and its slot is for others meanwhile. */
+static void hold(struct operation *op, struct result_part *p, int64_t bytes)
+{
+    bool before = p->held > RESULT_WINDOW;
+    p->held += bytes;
+    if ((p->held > RESULT_WINDOW) != before)
+        driver_event(op->dr, &(struct sched_event){.kind = SCHED_ATTEMPT_STALLED, .attempt_id = p->attempt_id, .stalled = !before});
+}
+
 static void credit(struct operation *op, uint64_t attempt_id, size_t bytes)
 {
     /* The attempt may be gone; its executor then ignores this. All executors hold few attempts: tell who has it. */
@@ -351,6 +327,9 @@ static void credit(struct operation *op, uint64_t attempt_id, size_t bytes)
         struct exec *x = op->dr->execs[i];
         if (!x->conn || !sched_attempt(op->dr->sched, attempt_id, x->id, &job, &stage, &partition))
             continue;
+        struct result_part *p = &op->parts[partition];
+        if (p->attempt_id == attempt_id)
+            hold(op, p, -(int64_t)bytes);
         Drover__ResultCredit m = DROVER__RESULT_CREDIT__INIT;
         m.attempt_id = attempt_id;
         m.bytes = bytes;
@@ -374,7 +353,18 @@ static void try_finish(struct operation *op)
     if (!op->job_ended || op->state != OP_RUNNING || op->head < op->part_count)
         return;
     struct error none = ERROR_INIT;
-    end(op, &none);
+    operation_end(op, &none);
+}
+
+static bool is_live(const struct operation *op, uint64_t attempt_id)
+{
+    uint64_t job;
+    uint32_t stage, partition;
+    for (uint32_t i = 0; i < op->dr->exec_count; i++) {
+        if (sched_attempt(op->dr->sched, attempt_id, op->dr->execs[i]->id, &job, &stage, &partition))
+            return true;
+    }
+    return false;
 }
 
 /* Passes on what the head of the partitions has, and moves the head. */
@@ -382,13 +372,16 @@ static void pump(struct operation *op)
 {
     while (op->head < op->part_count && op->state == OP_RUNNING) {
         struct result_part *p = &op->parts[op->head];
+        if (p->expected < 0 && p->items && !is_live(op, p->attempt_id))
+            drop_items(p); /* another attempt takes its place, and may give other rows */
         while (p->items) {
             struct run_item *it = p->items;
             p->items = it->next;
             if (!p->items)
                 p->tail = &p->items;
             if (it->seq == p->next_seq) {
-                p->next_seq++;
+                if (p->next_seq++ == 0)
+                    driver_event(op->dr, &(struct sched_event){.kind = SCHED_ROWS_DELIVERED, .attempt_id = it->attempt_id});
                 push_batch(op, it->rows, &it->frame, it->attempt_id);
             } else {
                 credit(op, it->attempt_id, it->frame.bytes); /* of an earlier attempt, passed on already */
@@ -413,7 +406,9 @@ void operation_result(struct operation *op, uint32_t partition, uint64_t attempt
     if (p->attempt_id != attempt_id) { /* a new attempt begins again */
         drop_items(p);
         p->attempt_id = attempt_id;
+        p->held = 0;
     }
+    hold(op, p, (int64_t)bytes);
     struct run_item *it = xcalloc(1, sizeof *it);
     it->rows = rows;
     it->seq = seq;
@@ -440,13 +435,14 @@ void operation_job_ended(struct operation *op, struct error *err)
 {
     op->job_ended = true;
     if (err->code) {
-        end(op, err);
+        if (op->dag->write)
+            commit_end(op, err);
+        else
+            operation_end(op, err);
         return;
     }
     if (op->dag->write) {
-        struct error none = ERROR_INIT;
-        apply_effect(op);
-        end(op, &none);
+        effect_apply(op);
         return;
     }
     pump(op);
@@ -494,115 +490,21 @@ void operation_cancel(struct operation *op, const char *reason)
     error_set(&err, ERR_CANCELLED, "reason", reason, NULL);
     __atomic_store_n(&op->cancel, true, __ATOMIC_RELAXED);
     if (op->state == OP_PLANNING) {
-        end(op, &err);
+        operation_end(op, &err);
+        return;
+    }
+    if (op->state == OP_OPENING || op->state == OP_CLEARING) { /* commit.c looks at cancel; what is being cleared has failed */
+        error_fini(&err);
         return;
     }
     driver_event(op->dr, &(struct sched_event){.kind = SCHED_JOB_CANCEL, .job_id = op->job_id, .error = &err});
-}
-
-/* ---- commits: on a worker ---- */
-
-struct moved {
-    const char *final, *temporary;
-};
-
-/* A manifest is (u32 bytes + NUL-ended final path relative to the target, u32 bytes + temporary path, u64 rows, u64 bytes)*. */
-static bool read_text(const char **at, const char *stop, const char **ret)
-{
-    uint32_t n;
-    if (stop - *at < 4)
-        return false;
-    memcpy(&n, *at, 4);
-    *at += 4;
-    if (n == 0 || (size_t)(stop - *at) < n || (*at)[n - 1] != 0)
-        return false;
-    *ret = *at;
-    *at += n;
-    return true;
-}
-
-static int rename_into(const char *from, const char *to, struct error *err)
-{
-    char *folder = xstrdup(to), *slash = strrchr(folder, '/');
-    *slash = 0;
-    int rc = fs_make_folder(folder, err);
-    xfree(folder);
-    if (rc == 0 && rename(from, to) != 0)
-        rc = error_setf(err, ERR_IO, "path", "%s", to);
-    return rc;
-}
-
-static int commit(struct operation *op, struct error *err)
-{
-    const struct logical *w = op->dag->write;
-    struct arena ar;
-    struct file_list old = {0};
-    arena_init(&ar);
-    int rc = 0;
-    bool overwrite = strcmp(w->write_mode, "overwrite") == 0;
-    if (overwrite)
-        rc = fs_list(&ar, w->write_path, &old, err);
-    for (uint32_t p = 0; p < op->part_count && rc == 0; p++) {
-        const char *at = op->manifests[p], *stop = at + op->manifest_bytes[p];
-        while (at < stop && rc == 0) {
-            struct moved m;
-            if (!read_text(&at, stop, &m.final) || !read_text(&at, stop, &m.temporary) || stop - at < 16) {
-                rc = error_set(err, ERR_INTERNAL, "message", "a write manifest that cannot be read", NULL);
-                break;
-            }
-            at += 16;
-            rc = rename_into(m.temporary, arena_printf(&ar, "%s/%s", w->write_path, m.final), err);
-        }
-    }
-    for (uint32_t i = 0; i < old.count && rc == 0; i++)
-        remove(old.items[i].path);
-    if (rc == 0) {
-        char *path = xasprintf("%s/_SUCCESS", w->write_path);
-        FILE *f = fopen(path, "we");
-        if (f)
-            fclose(f);
-        else
-            rc = error_set(err, ERR_IO, "path", path, "message", "cannot be made", NULL);
-        xfree(path);
-    }
-    struct error ignored = ERROR_INIT;
-    if (fs_remove(arena_printf(&ar, "%s/_temporary/%llu", w->write_path, (unsigned long long)op->job_id), &ignored) != 0)
-        error_fini(&ignored);
-    remove(arena_printf(&ar, "%s/_temporary", w->write_path)); /* stays while another job writes here */
-    arena_fini(&ar);
-    return rc;
-}
-
-static void commit_run(struct work *w)
-{
-    struct operation *op = (struct operation *)((char *)w - offsetof(struct operation, commit));
-    commit(op, &op->commit_error);
-}
-
-static void commit_done(struct work *w)
-{
-    struct operation *op = (struct operation *)((char *)w - offsetof(struct operation, commit));
-    bool failed = op->commit_error.code != ERR_OK;
-    driver_event(op->dr, &(struct sched_event){.kind = SCHED_COMMIT_DONE, .job_id = op->job_id, .error = failed ? &op->commit_error : NULL});
-}
-
-void operation_commit(struct operation *op, uint32_t stage)
-{
-    op->manifests = ARENA_ARRAY(&op->ar, const void *, op->part_count);
-    op->manifest_bytes = ARENA_ARRAY(&op->ar, uint32_t, op->part_count);
-    for (uint32_t p = 0; p < op->part_count; p++) {
-        const void *m = sched_manifest(op->dr->sched, op->job_id, stage, p, &op->manifest_bytes[p]);
-        op->manifests[p] = arena_dup(&op->ar, m, op->manifest_bytes[p]);
-    }
-    op->commit = (struct work){.run = commit_run, .done = commit_done};
-    driver_submit_work(op->dr, &op->commit);
 }
 
 /* ---- progress, sweeping ---- */
 
 void operation_progress(struct operation *op)
 {
-    if (!op->client || op->state != OP_RUNNING || !op->dag)
+    if (!op->client || op->state != OP_RUNNING || !op->dag || conn_queued(op->client) > PROGRESS_QUEUE_MAX)
         return;
     Drover__Progress m = DROVER__PROGRESS__INIT;
     Drover__StageProgress *items = xcalloc(op->dag->stage_count, sizeof *items);
@@ -645,7 +547,9 @@ void operation_free(struct operation *op)
         buf_fini(&f->bulk);
         xfree(f);
     }
+    commit_free(op);
     relation_unref(op->analyzed.effect.relation);
+    sealed_unref(op->analyzed.rows);
     snapshot_unref(op->snapshot);
     arena_fini(&op->ar);
     buf_fini(&op->explain);
@@ -666,7 +570,7 @@ void operations_sweep(struct driver *dr)
         bool stale = op->detached_us && now - op->detached_us > DETACHED_KEEP_MS * 1000ll;
         if (stale && op->state != OP_ENDED)
             operation_cancel(op, ": its client was gone for a minute");
-        if (op->state != OP_ENDED || (op->unacked && !stale) || op->work.busy || op->commit.busy) {
+        if (op->state != OP_ENDED || (op->unacked && !stale) || op->work.busy || op->write.work.busy) {
             p = &op->next;
             continue;
         }

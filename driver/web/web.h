@@ -1,5 +1,6 @@
 /*
- * The status page and its JSON, over libmicrohttpd on the driver's loop. Thread: loop.
+ * The status page and its JSON. The driver listens; what serves (drover-web.so, over libmicrohttpd on the driver's
+ * loop) is loaded when the first visitor comes. Thread: loop.
  */
 #pragma once
 

@@ -24,8 +24,9 @@ enum op_status {
 
 enum { INPUT_ALL = UINT32_MAX };
 
+/* One reading of an input; zero-filled at its begin. What the numbers mean is the environment's. */
 struct input_cursor {
-    uint64_t at[4];
+    uint64_t at[5];
 };
 
 /* What the daemon gives a task. One per attempt; ops run on the slot's thread unless said. */

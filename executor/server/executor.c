@@ -4,11 +4,12 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "common/base/testpoint.h"
 #include "common/log/log.h"
 #include "executor/server/executor_impl.h"
 #include "proto/cluster.pb-c.h"
 
-enum { HEARTBEAT_MS = 1000, RECONNECT_MS = 1000 };
+enum { HEARTBEAT_MS = 1000, RECONNECT_MS = 100, RECONNECT_MS_MAX = 5000, EMBEDDED_TRIES = 2000, EMBEDDED_RETRY_MS = 2 };
 
 /* ---- inputs ---- */
 
@@ -58,7 +59,7 @@ static void forget_inputs(struct executor *ex, uint64_t job_id, uint32_t exchang
 
 static void on_inputs(struct executor *ex, const Drover__StageInputs *m)
 {
-    if (m->n_map_executor != m->n_map_attempt || m->n_executor_id != m->n_address)
+    if (m->n_map_executor != m->n_map_attempt || m->n_executor_id != m->n_address || m->n_executor_id == 0)
         return;
     struct inputs *in = xcalloc(1, sizeof *in);
     in->refs = 1;
@@ -108,6 +109,7 @@ static void on_plan(struct executor *ex, const Drover__StagePlan *m)
     e->stage = m->stage;
     e->output_partitions = m->output_partitions ? m->output_partitions : 1;
     e->is_result = m->is_result;
+    e->peers_read = m->peers_read;
     pthread_mutex_init(&e->compile, NULL);
     arena_init(&e->ar);
     if (stage_plan_decode(&e->ar, m->plan.data, m->plan.len, &e->plan, &e->error) != 0)
@@ -180,7 +182,7 @@ static bool read_splits(struct attempt *a, const void *p, size_t bytes)
     return true;
 }
 
-static void send_failed(struct executor *ex, uint64_t attempt_id, const struct error *err, const struct attempt *a)
+static void send_failed(struct executor *ex, uint64_t attempt_id, const struct error *err, struct attempt *a)
 {
     Drover__AttemptFailed m = DROVER__ATTEMPT_FAILED__INIT;
     struct buf bytes = BUF_INIT;
@@ -188,10 +190,11 @@ static void send_failed(struct executor *ex, uint64_t attempt_id, const struct e
     m.attempt_id = attempt_id;
     m.error = (ProtobufCBinaryData){bytes.bytes, (uint8_t *)bytes.data};
     if (a && a->fetch_failed) {
-        m.has_lost_stage = m.has_lost_partition = m.has_lost_attempt = true;
+        m.has_lost_stage = true;
         m.lost_stage = a->lost_stage;
-        m.lost_partition = a->lost_partition;
-        m.lost_attempt = a->lost_attempt;
+        m.n_lost_partition = m.n_lost_attempt = 1;
+        m.lost_partition = (uint32_t *)&a->lost_partition;
+        m.lost_attempt = (uint64_t *)&a->lost_attempt;
     }
     conn_send(ex->driver, MSG_ATTEMPT_FAILED, 0, &m.base, NULL);
     buf_fini(&bytes);
@@ -218,6 +221,7 @@ static void on_launch(struct executor *ex, const Drover__Launch *m)
         a->ex = ex;
         a->id = m->attempt_id[i];
         a->job_id = m->job_id;
+        a->executor_id = ex->id;
         a->partition = m->partition[i];
         a->entry = e;
         __atomic_add_fetch(&e->refs, 1, __ATOMIC_RELAXED);
@@ -387,6 +391,7 @@ static void notes_cb(uv_async_t *h)
             break;
         case NOTE_RESULT: on_result(ex, n); break;
         case NOTE_FETCH: fetch_start(ex, n->fetch); break;
+        case NOTE_FETCH_CREDIT: fetch_credit(ex, n->fetch, n->peer, n->credit); break;
         case NOTE_SERVED: serve_frame_ready(n->serve); break;
         }
         xfree(n);
@@ -401,6 +406,7 @@ static void notes_cb(uv_async_t *h)
 /* ---- the driver ---- */
 
 static void lose_driver(struct executor *ex, const char *reason);
+static void heartbeat_cb(uv_timer_t *t);
 
 static void on_credit(struct executor *ex, const Drover__ResultCredit *m)
 {
@@ -420,6 +426,10 @@ static void driver_frame_cb(struct conn *conn, const struct frame *f)
         ex->id = m->executor_id;
         ex->rpc.epoch = m->epoch;
         ex->registered = true;
+        ex->connect_tries = 0;
+        xfree(ex->connect_trouble);
+        ex->connect_trouble = NULL;
+        uv_timer_start(&ex->heartbeat, heartbeat_cb, 0, m->heartbeat_ms > 0 && m->heartbeat_ms < HEARTBEAT_MS ? m->heartbeat_ms : HEARTBEAT_MS);
         if (ex->config.announce) {
             printf("ready executor=%llu\n", (unsigned long long)ex->id);
             fflush(stdout);
@@ -427,7 +437,10 @@ static void driver_frame_cb(struct conn *conn, const struct frame *f)
         break;
     }
     case MSG_STAGE_PLAN: on_plan(ex, f->message); break;
-    case MSG_STAGE_INPUTS: on_inputs(ex, f->message); break;
+    case MSG_STAGE_INPUTS:
+        on_inputs(ex, f->message);
+        TEST_POINT("after-map"); /* the driver knows a whole stage's outputs, some of them here */
+        break;
     case MSG_LAUNCH: on_launch(ex, f->message); break;
     case MSG_KILL_ATTEMPTS: {
         const Drover__KillAttempts *m = f->message;
@@ -508,6 +521,13 @@ static void driver_closed_cb(struct conn *conn, const char *reason)
         ex->driver = NULL;
     else
         ex->data = NULL;
+    if (conn->end == CLOSE_AUTH && !ex->registered && !ex->config.embedded) {
+        fprintf(stderr, "drover executor: the driver %s: %s\n", ex->config.driver, reason);
+        ex->exit_code = 1; /* another secret does not come by waiting */
+        ex->stopping = true;
+        uv_stop(&ex->loop);
+        return;
+    }
     lose_driver(ex, reason);
 }
 
@@ -535,6 +555,29 @@ static void reconnect_cb(uv_timer_t *t)
         connect_driver(ex);
 }
 
+/* Doubling, and spread so that a hundred executors do not come back in one moment. */
+static uint64_t reconnect_delay_ms(struct executor *ex)
+{
+    uint64_t ms = RECONNECT_MS;
+    for (uint32_t i = 0; i < ex->connect_tries && ms < RECONNECT_MS_MAX; i++)
+        ms *= 2;
+    ex->connect_tries++;
+    if (ms > RECONNECT_MS_MAX)
+        ms = RECONNECT_MS_MAX;
+    return ms / 2 + hash_u64(ex->incarnation) % ms;
+}
+
+/* Said when it begins and when the trouble is another one, not at every try. */
+static void say_trouble(struct executor *ex, const char *reason)
+{
+    if (ex->connect_trouble && strcmp(ex->connect_trouble, reason) == 0)
+        return;
+    xfree(ex->connect_trouble);
+    ex->connect_trouble = xstrdup(reason);
+    fprintf(stderr, "drover executor: %s the driver %s: %s; trying again\n",
+            ex->registered ? "the connection ended with" : "no connection to", ex->config.driver, reason);
+}
+
 /* Everything that the old driver knew of us is void: its attempts end, its outputs go. */
 static void lose_driver(struct executor *ex, const char *reason)
 {
@@ -543,9 +586,9 @@ static void lose_driver(struct executor *ex, const char *reason)
     conn_close(ex->driver, reason);
     conn_close(ex->data, reason);
     ex->driver = ex->data = NULL;
-    if (ex->registered)
-        log_warn("executor", "the connection to the driver %s ended: %s%s", ex->config.driver, reason,
-                 ex->config.embedded ? "" : "; trying again");
+    bool starting = !ex->id && ex->connect_tries < EMBEDDED_TRIES; /* the driver beside us may need a moment */
+    if (!ex->config.embedded)
+        say_trouble(ex, reason);
     for (struct attempt *a = ex->attempts; a; a = a->next)
         cancel(a);
     for (size_t i = 0; i < ARRAY_LEN(ex->stages); i++) {
@@ -554,11 +597,14 @@ static void lose_driver(struct executor *ex, const char *reason)
     }
     ex->registered = false;
     ex->id = 0;
-    if (ex->config.embedded) {
+    if (!ex->config.embedded) {
+        uv_timer_start(&ex->reconnect, reconnect_cb, reconnect_delay_ms(ex), 0);
+    } else if (starting) {
+        ex->connect_tries++;
+        uv_timer_start(&ex->reconnect, reconnect_cb, EMBEDDED_RETRY_MS, 0);
+    } else {
         uv_stop(&ex->loop);
-        return;
     }
-    uv_timer_start(&ex->reconnect, reconnect_cb, RECONNECT_MS, 0);
 }
 
 static uint64_t resident_bytes(void)
@@ -584,6 +630,10 @@ static void heartbeat_cb(uv_timer_t *t)
     m.memory_used = (uint64_t)__atomic_load_n(&ex->account.used, __ATOMIC_RELAXED);
     m.has_output_bytes = true;
     m.output_bytes = store_bytes(ex->store);
+    m.has_fetched_bytes = m.has_served_bytes = m.has_rejected = true;
+    m.fetched_bytes = ex->fetched_bytes;
+    m.served_bytes = ex->served_bytes;
+    m.rejected = rpc_blamed(&ex->rpc);
     conn_send(ex->driver, MSG_HEARTBEAT, 0, &m.base, NULL);
 }
 
@@ -591,6 +641,16 @@ static void signal_cb(uv_signal_t *h, int signum)
 {
     struct executor *ex = h->data;
     log_info("executor", "signal %d: stopping", signum);
+    if (ex->driver && ex->registered) {
+        Drover__Goodbye m = DROVER__GOODBYE__INIT;
+        char *reason = xasprintf("it was told to stop by signal %d", signum);
+        m.reason = reason;
+        conn_send(ex->driver, MSG_GOODBYE, 0, &m.base, NULL);
+        conn_flush_close(ex->driver);
+        ex->driver = NULL; /* it may be gone before the loop is */
+        xfree(reason);
+    }
+    ex->stopping = true;
     uv_stop(&ex->loop);
 }
 
@@ -669,6 +729,7 @@ int executor_main(const struct executor_config *config)
     ex->host = xstrdup(host);
     uv_loop_init(&ex->loop);
     rpc_init(&ex->rpc, &ex->loop, ex->host);
+    ex->rpc.roles = 1u << ROLE_PEER;
     if (config->secret_file && rpc_read_secret(&ex->rpc, config->secret_file, &err) != 0) {
         struct buf text = BUF_INIT;
         error_format(&err, &text);
@@ -678,7 +739,7 @@ int executor_main(const struct executor_config *config)
         return 2;
     }
     account_init(&ex->account, "executor", NULL, (int64_t)config->memory);
-    ex->store = store_new();
+    ex->store = store_new(&ex->account, config->dir, config->memory / 4);
     pthread_mutex_init(&ex->lock, NULL);
     pthread_mutex_init(&ex->note_lock, NULL);
     pthread_mutex_init(&ex->inputs_lock, NULL);
@@ -694,7 +755,6 @@ int executor_main(const struct executor_config *config)
     uv_signal_start(&ex->sigterm, signal_cb, SIGTERM);
     if (!config->embedded)
         uv_signal_start(&ex->sigint, signal_cb, SIGINT);
-    uv_timer_start(&ex->heartbeat, heartbeat_cb, HEARTBEAT_MS, HEARTBEAT_MS);
     slots_start(ex);
     connect_driver(ex);
     uv_run(&ex->loop, UV_RUN_DEFAULT);
@@ -723,6 +783,7 @@ int executor_main(const struct executor_config *config)
     rpc_fini(&ex->rpc);
     xfree(ex->host);
     xfree(ex->data_address);
+    xfree(ex->connect_trouble);
     int code = ex->exit_code;
     xfree(ex);
     return code;

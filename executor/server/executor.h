@@ -12,6 +12,7 @@ struct executor_config {
     const char *listen;       /* where peers fetch; NULL: the local address of the connection to the driver */
     uint32_t slots;
     uint64_t memory;          /* bytes of data; a task's grant is memory / slots */
+    const char *dir;          /* where files of outputs that do not fit into memory go */
     const char *secret_file;  /* or NULL */
     bool embedded;            /* ends when the driver goes */
     bool announce;            /* prints "ready executor=ID" */

@@ -8,7 +8,13 @@
 #include "executor/server/executor.h"
 #include "executor/shuffle/store.h"
 
-enum { RESULT_WINDOW = 8 << 20, SERVE_FRAME = 1 << 20 };
+enum {
+    SERVE_FRAME = 1 << 20,      /* an answer to a peer is sent when it has so many bytes */
+    FETCH_WINDOW = 16 << 20,    /* bytes that one fetch may have on their way or unread, over all of its peers */
+    FETCH_WINDOW_LEAST = 1 << 20, /* of one peer */
+    RUN_MAX = 192 << 20,        /* a run must fit a frame */
+    SERVES_MAX = 4096,          /* unfinished answers of one connection */
+};
 
 /* Where the outputs of one exchange lie; immutable, counted. */
 struct inputs {
@@ -29,7 +35,7 @@ struct stage_entry {
     struct arena ar;
     struct stage_plan *plan;
     uint32_t output_partitions;
-    bool is_result;
+    bool is_result, peers_read;
     pthread_mutex_t compile;       /* held while the first slot compiles */
     struct stage_code *code;
     struct error error;            /* of decoding or compiling */
@@ -37,14 +43,16 @@ struct stage_entry {
 };
 
 /* Everything that a slot tells the loop. */
-enum note_kind { NOTE_DONE, NOTE_FAILED, NOTE_RESULT, NOTE_FETCH, NOTE_SERVED };
+enum note_kind { NOTE_DONE, NOTE_FAILED, NOTE_RESULT, NOTE_FETCH, NOTE_FETCH_CREDIT, NOTE_SERVED };
 struct note {
     enum note_kind kind;
     struct note *next;
     struct attempt *attempt;
     struct buf bytes;              /* RESULT: frame */
     uint32_t rows, seq;
-    struct fetch *fetch;           /* FETCH: to start; a reference */
+    struct fetch *fetch;           /* FETCH, FETCH_CREDIT: a reference */
+    uint32_t peer;                 /* FETCH_CREDIT: index into its inputs' peers */
+    uint64_t credit;
     struct serve *serve;           /* SERVED: one frame is ready */
 };
 
@@ -52,7 +60,7 @@ enum run_state { RUN_QUEUED, RUN_RUNNING, RUN_PARKED };
 
 struct attempt {
     struct executor *ex;
-    uint64_t id, job_id;
+    uint64_t id, job_id, executor_id; /* executor_id: ours when it was launched */
     uint32_t partition;
     struct stage_entry *entry;
     struct task_env env;
@@ -74,7 +82,7 @@ struct attempt {
     struct map_output *output;
     uint32_t result_seq;
     int64_t unacked;               /* atomic: result bytes the driver has not taken */
-    struct fetch *fetches;         /* slot thread makes them; list for the attempt's end */
+    struct fetch *fetches;         /* slot thread makes them, newest first; list for the attempt's end */
     int64_t run_us;
     struct error error;
     bool fetch_failed;
@@ -84,22 +92,41 @@ struct attempt {
     struct buf manifest;
 };
 
-/* The remote part of one input: what was asked of peers and what came. Counted. */
+/*
+ * The remote part of one input. What a peer sends is a stream of chunks in the order of the maps asked for; the slot
+ * takes them off as it reads and gives credit for more, so a fetch holds FETCH_WINDOW bytes at most (and one run over).
+ * Counted: its attempt, each open request and each note hold one.
+ */
 struct fetch {
     uint32_t refs;
     struct executor *ex;
     struct attempt *attempt;       /* NULL once it ended; under lock */
     struct inputs *inputs;
     uint32_t partition;
+    uint64_t number;               /* in its attempt, from 1: the cursor knows its fetch by it */
+    uint64_t window;               /* of each stream */
+    uint32_t requests;             /* loop: open ones */
     pthread_mutex_t lock;
-    struct fetched_map {
-        bool remote, here;
-        struct buf bytes;
-    } *maps;                       /* map_count; under lock */
+    struct stream {
+        struct chunk *head, **tail; /* under lock */
+        struct chunk *reading;      /* slot thread */
+        uint64_t taken;             /* slot thread: bytes read and not yet given as credit */
+    } *streams;                    /* by peer of the inputs */
     bool failed;                   /* under lock */
     char *reason;
     uint32_t failed_map;
     struct fetch *next;            /* in its attempt */
+};
+
+/* One answer of a peer: frames of several maps, the last of which may go on in the next chunk. */
+struct chunk {
+    struct chunk *next;
+    struct buf bytes;
+    size_t offset;                 /* read so far */
+    uint32_t count, at;
+    uint32_t *maps, *sizes;
+    size_t left;                   /* of maps[at] */
+    bool whole;                    /* the last map ends here */
 };
 
 struct peer {
@@ -110,26 +137,34 @@ struct peer {
     struct peer *next;
     struct request {
         uint64_t id;
-        struct fetch *fetch;
+        struct fetch *fetch;       /* a reference */
+        uint32_t peer;             /* index into the fetch's inputs */
         uint32_t *maps;
-        uint32_t count, got;
-        bool sent;
+        uint32_t count, got;       /* got: maps that came whole */
         struct request *next;
     } *requests;
 };
 
-/* One FETCH being answered. */
+/*
+ * One FETCH being answered: BUSY while the serving thread has it (queued or encoding), else it waits on the loop
+ * for credit or for the connection to drain.
+ */
 struct serve {
     struct executor *ex;
-    struct conn *conn;             /* loop: NULL once it is gone */
+    struct conn *conn;             /* loop: NULL once nobody wants it */
+    bool busy;                     /* loop */
+    int64_t credit;                /* bytes that may go out; the loop changes it only while not busy */
+    int64_t credit_late;           /* loop: what came while busy */
     uint64_t id, job_id;
-    uint32_t stage, partition, count, at;
+    uint32_t stage, partition, count;
+    uint32_t at;                   /* next to send: index into maps, and where in it */
+    struct output_cursor cursor;
     uint32_t *maps;
     uint64_t *attempts;
     struct buf frame;              /* serving thread fills, loop sends */
     uint32_t frame_first, frame_count;
     uint32_t *frame_bytes;
-    bool missing;
+    char *missing;                 /* why maps[at] cannot be had; owned */
     struct serve *next, *next_all;
 };
 
@@ -139,6 +174,8 @@ struct executor {
     struct rpc rpc;
     struct conn *driver, *data;    /* loop */
     bool driver_open, data_open, registered, stopping;
+    uint32_t connect_tries;         /* since the last registration */
+    char *connect_trouble;          /* what was said of them last */
     struct listener *listener;
     uv_timer_t heartbeat, reconnect;
     uv_async_t async;
@@ -159,6 +196,7 @@ struct executor {
     struct peer *peers;            /* loop */
     uint64_t next_request;
     struct serve *serves;          /* loop: all of them */
+    uint64_t fetched_bytes, served_bytes; /* loop: over connections */
     /* slots */
     pthread_mutex_t lock;
     pthread_cond_t wake_slots;
@@ -189,8 +227,9 @@ void stage_entry_unref(struct stage_entry *e);
 /* fetch.c */
 enum op_status fetch_next(struct attempt *a, uint32_t exchange, uint32_t partition, struct input_cursor *cursor,
                           struct sealed **ret, uint32_t *ret_map, struct error *err);
-void fetch_detach(struct attempt *a);              /* its fetches do not wake it any more */
+void fetch_detach(struct attempt *a);              /* loop: its fetches end and do not wake it any more */
 void fetch_start(struct executor *ex, struct fetch *take); /* loop */
+void fetch_credit(struct executor *ex, struct fetch *take, uint32_t peer, uint64_t bytes); /* loop */
 void fetch_unref(struct fetch *f);
 void peers_close(struct executor *ex);             /* loop */
 /* serve.c */

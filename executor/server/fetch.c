@@ -2,38 +2,49 @@
  * Reading other stages' outputs: from the own store, or from peers. Runs come in map-index order whatever order
  * they arrive in; a task that is ahead of the network is parked.
  *
- * Each attempt and input has one fetch, started when the first remote map is met: it asks every peer for all of its
- * maps at once. What comes is kept as bytes and decoded (and its checksum verified) on the slot's thread.
+ * Each cursor has one fetch, which asks every peer for all of its maps at once, under a window of bytes: a peer stops
+ * when its part of the window is used up, the slot gives credit as it reads. What comes is kept as bytes and decoded
+ * (and its checksum verified) on the slot's thread. No stream waits for another: every peer sends in the order of
+ * maps in which the reader takes them.
  */
+#include "common/base/testpoint.h"
 #include "executor/server/executor_impl.h"
 #include "proto/cluster.pb-c.h"
+
+static void chunk_free(struct chunk *c)
+{
+    if (!c)
+        return;
+    buf_fini(&c->bytes);
+    xfree(c->maps);
+    xfree(c->sizes);
+    xfree(c);
+}
 
 void fetch_unref(struct fetch *f)
 {
     if (!f || __atomic_sub_fetch(&f->refs, 1, __ATOMIC_ACQ_REL) > 0)
         return;
-    for (uint32_t i = 0; i < f->inputs->map_count; i++)
-        buf_fini(&f->maps[i].bytes);
-    xfree(f->maps);
+    for (uint32_t i = 0; i < f->inputs->peer_count; i++) {
+        struct stream *st = &f->streams[i];
+        chunk_free(st->reading);
+        while (st->head) {
+            struct chunk *next = st->head->next;
+            chunk_free(st->head);
+            st->head = next;
+        }
+    }
+    xfree(f->streams);
     xfree(f->reason);
     inputs_unref(f->inputs);
     pthread_mutex_destroy(&f->lock);
     xfree(f);
 }
 
-void fetch_detach(struct attempt *a)
-{
-    for (struct fetch *f = a->fetches; f; f = f->next) {
-        pthread_mutex_lock(&f->lock);
-        f->attempt = NULL;
-        pthread_mutex_unlock(&f->lock);
-    }
-}
-
-static struct fetch *find_fetch(struct attempt *a, uint32_t exchange, uint32_t partition)
+static struct fetch *find_fetch(struct attempt *a, uint64_t number)
 {
     struct fetch *f = a->fetches;
-    while (f && (f->inputs->exchange != exchange || f->partition != partition))
+    while (f && f->number != number)
         f = f->next;
     return f;
 }
@@ -46,16 +57,18 @@ static struct fetch *open_fetch(struct attempt *a, struct inputs *take, uint32_t
     f->attempt = a;
     f->inputs = take;
     f->partition = partition;
-    f->maps = xcalloc(take->map_count + 1, sizeof *f->maps);
+    f->number = a->fetches ? a->fetches->number + 1 : 1;
+    f->streams = xcalloc(take->peer_count + 1, sizeof *f->streams);
     pthread_mutex_init(&f->lock, NULL);
-    bool any = false;
-    for (uint32_t m = 0; m < take->map_count; m++) {
-        f->maps[m].remote = take->peer_ids[take->map_peer[m]] != a->ex->id;
-        any |= f->maps[m].remote;
+    uint32_t remote = 0;
+    for (uint32_t i = 0; i < take->peer_count; i++) {
+        f->streams[i].tail = &f->streams[i].head;
+        remote += take->peer_ids[i] != a->executor_id;
     }
     f->next = a->fetches;
     a->fetches = f;
-    if (any) {
+    if (remote) {
+        f->window = FETCH_WINDOW / remote > FETCH_WINDOW_LEAST ? FETCH_WINDOW / remote : FETCH_WINDOW_LEAST;
         struct note *n = xcalloc(1, sizeof *n);
         n->kind = NOTE_FETCH;
         n->fetch = f;
@@ -82,7 +95,19 @@ static int lost(struct attempt *a, const struct fetch *f, uint32_t map, const ch
     return error_set(err, ERR_FETCH_FAILED, "output", output, "executor", executor, "message", reason, NULL);
 }
 
-/* cursor: [0] map, [1] run within the map (local: index; remote: byte offset), [2] output partition for INPUT_ALL. */
+/* Bytes changed since they were written: the driver has the map output made again. */
+static enum op_status unreadable(struct attempt *a, const struct fetch *f, uint32_t map, const struct error *err)
+{
+    if (err->code == ERR_CHUNK_DAMAGED) {
+        a->fetch_failed = true;
+        a->lost_stage = f->inputs->exchange;
+        a->lost_partition = map;
+        a->lost_attempt = f->inputs->map_attempt[map];
+    }
+    return OP_ERROR;
+}
+
+/* cursor: [0] map, [1] [2] [3] the output cursor of a local map, [4] number of the fetch. */
 static enum op_status next_local(struct attempt *a, struct fetch *f, uint32_t map, struct input_cursor *c, struct sealed **ret,
                                  struct error *err)
 {
@@ -91,57 +116,99 @@ static enum op_status next_local(struct attempt *a, struct fetch *f, uint32_t ma
         lost(a, f, map, "it is not here any more", err);
         return OP_ERROR;
     }
-    enum op_status st = OP_DONE;
-    uint32_t last = f->partition == INPUT_ALL ? map_output_partitions(o) - 1 : f->partition;
-    uint32_t p = f->partition == INPUT_ALL ? (uint32_t)c->at[2] : f->partition;
-    for (; p <= last; p++, c->at[1] = 0, c->at[2] = p) {
-        uint32_t n;
-        struct sealed *const *runs = map_output_runs(o, p, &n);
-        if (c->at[1] < n) {
-            *ret = sealed_ref(runs[c->at[1]++]);
-            st = OP_MORE;
-            break;
-        }
-    }
+    struct output_cursor oc = {.at = c->at[1], .partition = (uint32_t)c->at[2], .piece = (uint32_t)c->at[3]};
+    int rc = map_output_next(o, f->partition, &oc, &a->ex->account, ret, err);
+    c->at[1] = oc.at;
+    c->at[2] = oc.partition;
+    c->at[3] = oc.piece;
     map_output_unref(o);
-    return st;
+    return rc != 0 ? unreadable(a, f, map, err) : *ret ? OP_MORE : OP_DONE;
 }
 
-static enum op_status next_remote(struct attempt *a, struct fetch *f, uint32_t map, struct input_cursor *c, struct sealed **ret,
-                                  struct error *err)
+/* The next chunk of a stream into its `reading`. */
+static enum op_status take_chunk(struct attempt *a, struct fetch *f, struct stream *st, struct error *err)
 {
     pthread_mutex_lock(&f->lock);
-    struct fetched_map *m = &f->maps[map];
-    if (!m->here) {
-        bool failed = f->failed;
-        if (failed)
-            lost(a, f, f->failed_map, f->reason, err);
-        pthread_mutex_unlock(&f->lock);
-        return failed ? OP_ERROR : OP_BLOCKED;
+    struct chunk *c = st->head;
+    enum op_status status = OP_MORE;
+    if (c) {
+        st->head = c->next;
+        if (!st->head)
+            st->tail = &st->head;
+        st->reading = c;
+        c->left = c->count ? c->sizes[0] : 0;
+    } else if (f->failed) {
+        lost(a, f, f->failed_map, f->reason, err);
+        status = OP_ERROR;
+    } else {
+        status = OP_BLOCKED;
     }
-    pthread_mutex_unlock(&f->lock); /* bytes of a map that is here change no more */
-    if (c->at[1] >= m->bytes.bytes) {
-        buf_fini(&m->bytes);
-        return OP_DONE;
-    }
+    pthread_mutex_unlock(&f->lock);
+    return status;
+}
+
+/* A chunk was read: its bytes are room for others. */
+static void drop_chunk(struct fetch *f, uint32_t peer)
+{
+    struct stream *st = &f->streams[peer];
+    st->taken += st->reading->bytes.bytes;
+    chunk_free(st->reading);
+    st->reading = NULL;
+    if (st->taken < f->window / 4)
+        return;
+    struct note *n = xcalloc(1, sizeof *n);
+    n->kind = NOTE_FETCH_CREDIT;
+    n->fetch = f;
+    n->peer = peer;
+    n->credit = st->taken;
+    st->taken = 0;
+    __atomic_add_fetch(&f->refs, 1, __ATOMIC_RELAXED);
+    executor_note(f->ex, n);
+}
+
+static enum op_status decode_run(struct attempt *a, struct fetch *f, uint32_t map, struct chunk *c, struct sealed **ret,
+                                 struct error *err)
+{
     size_t used;
-    if (frame_decode(m->bytes.data + c->at[1], m->bytes.bytes - c->at[1], &a->ex->account, ret, &used, err) != 0) {
-        if (err->code == ERR_CHUNK_DAMAGED) {
-            a->fetch_failed = true;
-            a->lost_stage = f->inputs->exchange;
-            a->lost_partition = map;
-            a->lost_attempt = f->inputs->map_attempt[map];
-        }
-        return OP_ERROR;
-    }
-    c->at[1] += used;
+    if (frame_decode(c->bytes.data + c->offset, c->left, &a->ex->account, ret, &used, err) != 0)
+        return unreadable(a, f, map, err);
+    c->offset += used;
+    c->left -= used;
     return OP_MORE;
+}
+
+/* The order of maps in a stream was checked when it came. */
+static enum op_status next_remote(struct attempt *a, struct fetch *f, uint32_t map, struct sealed **ret, struct error *err)
+{
+    uint32_t peer = f->inputs->map_peer[map];
+    struct stream *st = &f->streams[peer];
+    for (;;) {
+        struct chunk *c = st->reading;
+        if (!c) {
+            enum op_status status = take_chunk(a, f, st, err);
+            if (status != OP_MORE)
+                return status;
+            continue;
+        }
+        if (c->at == c->count) {
+            drop_chunk(f, peer);
+            continue;
+        }
+        ASSERT(c->maps[c->at] == map);
+        if (c->left > 0)
+            return decode_run(a, f, map, c, ret, err);
+        bool ends = c->at + 1 < c->count || c->whole;
+        c->at++;
+        c->left = c->at < c->count ? c->sizes[c->at] : 0;
+        if (ends)
+            return OP_DONE;
+    }
 }
 
 enum op_status fetch_next(struct attempt *a, uint32_t exchange, uint32_t partition, struct input_cursor *cursor,
                           struct sealed **ret, uint32_t *ret_map, struct error *err)
 {
-    struct fetch *f = find_fetch(a, exchange, partition);
+    struct fetch *f = cursor->at[4] ? find_fetch(a, cursor->at[4]) : NULL;
     if (!f) {
         struct inputs *in = executor_inputs(a->ex, a->job_id, exchange);
         if (!in) {
@@ -149,16 +216,17 @@ enum op_status fetch_next(struct attempt *a, uint32_t exchange, uint32_t partiti
             return OP_ERROR;
         }
         f = open_fetch(a, in, partition);
+        cursor->at[4] = f->number;
     }
     while (cursor->at[0] < f->inputs->map_count) {
         uint32_t map = (uint32_t)cursor->at[0];
-        enum op_status st = f->maps[map].remote ? next_remote(a, f, map, cursor, ret, err) : next_local(a, f, map, cursor, ret, err);
+        bool remote = f->inputs->peer_ids[f->inputs->map_peer[map]] != a->executor_id;
+        enum op_status st = remote ? next_remote(a, f, map, ret, err) : next_local(a, f, map, cursor, ret, err);
         if (st != OP_DONE) {
             *ret_map = map;
             return st;
         }
-        cursor->at[0]++;
-        cursor->at[1] = cursor->at[2] = 0;
+        *cursor = (struct input_cursor){{cursor->at[0] + 1, 0, 0, 0, f->number}};
     }
     return OP_DONE;
 }
@@ -181,6 +249,7 @@ static void fetch_fail(struct fetch *f, uint32_t map, const char *reason)
 
 static void request_free(struct request *r)
 {
+    r->fetch->requests--;
     fetch_unref(r->fetch);
     xfree(r->maps);
     xfree(r);
@@ -199,9 +268,55 @@ static void send_request(struct peer *p, struct request *r)
     m.n_map = m.n_attempt = r->count;
     m.map = r->maps;
     m.attempt = attempts;
+    m.credit = r->fetch->window;
     conn_send(p->conn, MSG_FETCH, r->id, &m.base, NULL);
-    r->sent = true;
     xfree(attempts);
+}
+
+static void send_credit(struct peer *p, const struct request *r, uint64_t bytes)
+{
+    Drover__FetchCredit m = DROVER__FETCH_CREDIT__INIT;
+    m.bytes = bytes;
+    conn_send(p->conn, MSG_FETCH_CREDIT, r->id, &m.base, NULL);
+}
+
+void fetch_credit(struct executor *ex, struct fetch *take, uint32_t peer, uint64_t bytes)
+{
+    for (struct peer *p = ex->peers; p && take->requests > 0; p = p->next) {
+        for (struct request *r = p->requests; r && p->open; r = r->next) {
+            if (r->fetch == take && r->peer == peer)
+                send_credit(p, r, bytes);
+        }
+    }
+    fetch_unref(take);
+}
+
+/* Tells the peers that nobody reads any more. */
+static void end_requests(struct executor *ex, struct fetch *f)
+{
+    for (struct peer *p = ex->peers; p && f->requests > 0; p = p->next) {
+        for (struct request **at = &p->requests; *at;) {
+            struct request *r = *at;
+            if (r->fetch != f) {
+                at = &r->next;
+                continue;
+            }
+            if (p->open)
+                send_credit(p, r, 0);
+            *at = r->next;
+            request_free(r);
+        }
+    }
+}
+
+void fetch_detach(struct attempt *a)
+{
+    for (struct fetch *f = a->fetches; f; f = f->next) {
+        pthread_mutex_lock(&f->lock);
+        f->attempt = NULL;
+        pthread_mutex_unlock(&f->lock);
+        end_requests(a->ex, f);
+    }
 }
 
 static void peer_open_cb(struct conn *conn)
@@ -220,9 +335,38 @@ static void peer_closed_cb(struct conn *conn, const char *reason)
     while (p->requests) {
         struct request *r = p->requests;
         p->requests = r->next;
-        fetch_fail(r->fetch, r->maps[r->got], reason);
+        fetch_fail(r->fetch, r->maps[r->got < r->count ? r->got : 0], reason);
         request_free(r);
     }
+}
+
+/* An answer must go on where the last one ended. */
+static bool fits(const struct request *r, const Drover__Fetched *m, size_t bulk_bytes)
+{
+    uint64_t sum = 0;
+    if (m->n_map != m->n_bytes || m->n_map > r->count - r->got || (m->last && (!m->whole || m->n_map != r->count - r->got)))
+        return false;
+    for (size_t i = 0; i < m->n_map; i++) {
+        if (m->map[i] != r->maps[r->got + i])
+            return false;
+        sum += m->bytes[i];
+    }
+    return sum == bulk_bytes;
+}
+
+static struct chunk *chunk_of(const Drover__Fetched *m, const struct frame *f)
+{
+    struct chunk *c = xcalloc(1, sizeof *c);
+    c->count = (uint32_t)m->n_map;
+    c->whole = m->whole;
+    c->maps = xmalloc((m->n_map + 1) * sizeof *c->maps);
+    c->sizes = xmalloc((m->n_map + 1) * sizeof *c->sizes);
+    if (m->n_map) {
+        memcpy(c->maps, m->map, m->n_map * sizeof *c->maps);
+        memcpy(c->sizes, m->bytes, m->n_map * sizeof *c->sizes);
+    }
+    buf_add(&c->bytes, f->bulk, f->bulk_bytes);
+    return c;
 }
 
 static void on_fetched(struct peer *p, const struct frame *f)
@@ -233,31 +377,27 @@ static void on_fetched(struct peer *p, const struct frame *f)
         at = &(*at)->next;
     struct request *r = *at;
     if (!r)
-        return; /* of a fetch that has failed */
-    size_t offset = 0;
+        return; /* of a fetch that has ended */
     struct fetch *fe = r->fetch;
-    bool bad = m->n_map != m->n_bytes;
-    pthread_mutex_lock(&fe->lock);
-    for (size_t i = 0; i < m->n_map && !bad; i++) {
-        if (r->got >= r->count || m->map[i] != r->maps[r->got] || m->bytes[i] > f->bulk_bytes - offset) {
-            bad = true;
-            break;
-        }
-        struct fetched_map *fm = &fe->maps[m->map[i]];
-        buf_add(&fm->bytes, f->bulk + offset, m->bytes[i]);
-        fm->here = true;
-        offset += m->bytes[i];
-        r->got++;
+    bool fit = fits(r, m, f->bulk_bytes);
+    if (fit) {
+        struct chunk *c = chunk_of(m, f);
+        struct stream *st = &fe->streams[r->peer];
+        fe->ex->fetched_bytes += f->bulk_bytes;
+        r->got += c->count - (c->count && !c->whole);
+        pthread_mutex_lock(&fe->lock);
+        *st->tail = c;
+        st->tail = &c->next;
+        if (fe->attempt)
+            slot_wake(fe->attempt);
+        pthread_mutex_unlock(&fe->lock);
+        TEST_POINT("mid-fetch");
     }
-    struct attempt *a = fe->attempt;
-    if (a)
-        slot_wake(a);
-    pthread_mutex_unlock(&fe->lock);
     if (m->has_missing_map)
         fetch_fail(fe, m->missing_map < fe->inputs->map_count ? m->missing_map : 0, m->reason ? m->reason : "it is not there any more");
-    else if (bad || (m->last && r->got < r->count))
-        fetch_fail(fe, r->got < r->count ? r->maps[r->got] : r->maps[0], "the peer's answer does not fit the request");
-    if (m->has_missing_map || bad || m->last) {
+    else if (!fit)
+        fetch_fail(fe, r->maps[r->got < r->count ? r->got : 0], "the peer's answer does not fit the request");
+    if (m->has_missing_map || !fit || m->last) {
         *at = r->next;
         request_free(r);
     }
@@ -291,16 +431,23 @@ static struct peer *peer_of(struct executor *ex, uint64_t id, const char *addres
 void fetch_start(struct executor *ex, struct fetch *take)
 {
     struct inputs *in = take->inputs;
-    for (uint32_t pi = 0; pi < in->peer_count; pi++) {
+    pthread_mutex_lock(&take->lock);
+    uint64_t self = take->attempt ? take->attempt->executor_id : 0; /* 0: it ended meanwhile */
+    pthread_mutex_unlock(&take->lock);
+    for (uint32_t pi = 0; pi < in->peer_count && self; pi++) {
+        if (in->peer_ids[pi] == self)
+            continue;
         struct request *r = NULL;
         uint32_t cap = 0;
         for (uint32_t m = 0; m < in->map_count; m++) {
-            if (in->map_peer[m] != pi || !take->maps[m].remote)
+            if (in->map_peer[m] != pi)
                 continue;
             if (!r) {
                 r = xcalloc(1, sizeof *r);
                 r->id = ++ex->next_request;
                 r->fetch = take;
+                r->peer = pi;
+                take->requests++;
                 __atomic_add_fetch(&take->refs, 1, __ATOMIC_RELAXED);
             }
             ARRAY_GROW(r->maps, r->count, cap);

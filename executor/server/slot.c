@@ -1,4 +1,5 @@
 /* Slots: threads that run attempts, and the environment that tasks see. */
+#include "common/base/testpoint.h"
 #include "executor/server/executor_impl.h"
 
 void stage_entry_unref(struct stage_entry *e)
@@ -76,28 +77,19 @@ static enum op_status env_input_next(struct task_env *env, uint32_t exchange, ui
     return fetch_next(attempt_of(env), exchange, partition, cursor, ret, ret_map, err);
 }
 
-/* What leaves a task belongs to the executor from here on. */
-static int recharge(struct executor *ex, struct sealed *s, struct error *err)
-{
-    if (s->account == &ex->account)
-        return 0;
-    account_release(s->account, s->bytes);
-    s->account = NULL;
-    TRY(account_reserve(&ex->account, s->bytes, err));
-    s->account = &ex->account;
-    return 0;
-}
-
 static enum op_status env_output_add(struct task_env *env, uint32_t partition, struct sealed *take, struct error *err)
 {
     struct attempt *a = attempt_of(env);
-    if (recharge(a->ex, take, err) != 0) {
+    if (take->bytes > RUN_MAX) {
+        error_setf(err, ERR_RESULT_TOO_LARGE, "message", "%u rows of %zu MiB in all: a row may have %d MiB", take->rows,
+                   take->bytes >> 20, RUN_MAX >> 20);
         sealed_unref(take);
         return OP_ERROR;
     }
     if (!a->entry->is_result) {
-        map_output_add(a->output, partition, take);
-        return OP_MORE;
+        int rc = map_output_add(a->output, partition, take, err);
+        TEST_POINT("mid-map");
+        return rc == 0 ? OP_MORE : OP_ERROR;
     }
     struct note *n = xcalloc(1, sizeof *n);
     n->kind = NOTE_RESULT;
@@ -108,6 +100,7 @@ static enum op_status env_output_add(struct task_env *env, uint32_t partition, s
     sealed_unref(take);
     int64_t held = __atomic_add_fetch(&a->unacked, (int64_t)n->bytes.bytes, __ATOMIC_RELAXED);
     executor_note(a->ex, n);
+    TEST_POINT("mid-result");
     return held > RESULT_WINDOW ? OP_BLOCKED : OP_MORE;
 }
 
@@ -157,14 +150,18 @@ static enum op_status run(struct attempt *a)
         a->account.limit = (int64_t)(ex->config.memory / ex->config.slots);
         a->env = (struct task_env){&env_ops, &a->account, &a->cancel};
         if (!a->entry->is_result)
-            a->output = map_output_new(a->job_id, a->entry->stage, a->partition, a->id, a->entry->output_partitions);
+            a->output = map_output_new(ex->store, a->job_id, a->entry->stage, a->partition, a->id, a->entry->output_partitions,
+                                       a->entry->peers_read);
         struct task_spec spec = {.partition = a->partition, .attempt_id = a->id, .split_count = a->split_count,
                                  .splits = a->split_items, .param_count = a->param_count, .params = a->params,
                                  .write_attempt_dir = a->write_dir};
         if (task_new(a->entry->code, &spec, &a->env, &a->task, &a->error) != 0)
             return OP_ERROR;
     }
-    return task_run(a->task, 100000, &a->error);
+    enum op_status st = task_run(a->task, 100000, &a->error);
+    if (st == OP_DONE && a->output && map_output_finish(a->output, &a->error) != 0)
+        return OP_ERROR;
+    return st;
 }
 
 static void finish(struct attempt *a, bool ok)
@@ -177,11 +174,14 @@ static void finish(struct attempt *a, bool ok)
         a->metrics.nodes = NULL;
         const struct buf *m = task_manifest(a->task);
         buf_add(&a->manifest, m->data, m->bytes);
+        if (m->bytes)
+            TEST_POINT("mid-commit");
         task_free(a->task);
         a->task = NULL;
         if (a->output) {
             store_publish(a->ex->store, a->output);
             a->output = NULL;
+            TEST_POINT("end-map");
         }
     } else {
         task_free(a->task);

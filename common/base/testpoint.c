@@ -1,0 +1,74 @@
+/* See testpoint.h. */
+#include "common/base/testpoint.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { RULES_MAX = 8 };
+
+static struct rule {
+    char name[32], action[32];
+    unsigned hit;
+    unsigned passed; /* atomic */
+} rules[RULES_MAX];
+static unsigned rule_count;
+bool testpoint_armed;
+
+__attribute__((constructor)) static void read_rules(void)
+{
+    const char *text = getenv("DROVER_TEST_POINT");
+    while (text && *text) {
+        struct rule *r = &rules[rule_count];
+        if (rule_count == RULES_MAX || sscanf(text, "%31[^:]:%u:%31[^,]", r->name, &r->hit, r->action) != 3) {
+            fprintf(stderr, "drover: DROVER_TEST_POINT: %s is not NAME:HIT:ACTION\n", text);
+            _exit(2);
+        }
+        rule_count++;
+        text = strchr(text, ',');
+        text += text != NULL;
+    }
+    testpoint_armed = rule_count > 0;
+}
+
+static void act(const struct rule *r)
+{
+    char line[128];
+    int n = snprintf(line, sizeof line, "drover: test point %s hit %u: %s\n", r->name, r->hit, r->action);
+    ssize_t written = write(STDERR_FILENO, line, (size_t)n);
+    (void)written; /* nobody to tell */
+    unsigned ms;
+    if (strcmp(r->action, "kill") == 0) {
+        kill(getpid(), SIGKILL);
+    } else if (strcmp(r->action, "stop") == 0) {
+        kill(getpid(), SIGSTOP);
+    } else if (strcmp(r->action, "abort") == 0) {
+        abort();
+    } else if (strcmp(r->action, "exit") == 0) {
+        _exit(1);
+    } else if (sscanf(r->action, "sleep=%u", &ms) == 1) {
+        struct timespec t = {ms / 1000, (long)(ms % 1000) * 1000000};
+        nanosleep(&t, NULL);
+    }
+}
+
+static bool take_token(const char *name)
+{
+    char path[512];
+    const char *folder = getenv("DROVER_TEST_TOKENS");
+    return folder && snprintf(path, sizeof path, "%s/%s", folder, name) < (int)sizeof path && unlink(path) == 0;
+}
+
+void testpoint_pass(const char *name)
+{
+    for (unsigned i = 0; i < rule_count; i++) {
+        struct rule *r = &rules[i];
+        if (strcmp(r->name, name) != 0)
+            continue;
+        unsigned passed = __atomic_add_fetch(&r->passed, 1, __ATOMIC_RELAXED);
+        if (r->hit ? passed == r->hit : take_token(name))
+            act(r);
+    }
+}

@@ -1,0 +1,20 @@
+/*
+ * Test points: named places where a test can make a process die or stand still. DROVER_TEST_POINT holds rules,
+ * "NAME:HIT:ACTION[,...]": at the HIT-th passing of the point (from 1, over all threads) the process does ACTION:
+ * kill (SIGKILL), stop (SIGSTOP), abort, exit, or sleep=MS (that thread alone). HIT 0: at any passing for which the
+ * process can take the token, a file called NAME in the folder DROVER_TEST_TOKENS: of several processes with the same
+ * rules exactly one acts. What happens is told in one line on standard error before it does, so a test can tell that
+ * it fired. Without the variable a point costs one load. Thread: any.
+ */
+#pragma once
+
+#include "common/base/base.h"
+
+extern bool testpoint_armed; /* set before main, never changed */
+__attribute__((cold)) void testpoint_pass(const char *name);
+
+#define TEST_POINT(name)                                                                           \
+    do {                                                                                           \
+        if (UNLIKELY(testpoint_armed))                                                             \
+            testpoint_pass(name);                                                                  \
+    } while (0)

@@ -1,0 +1,24 @@
+/*
+ * Single steps on local files that a durable protocol is made of: each either happened and is on disk, or set an
+ * error that names the path and what to do. Thread: any.
+ */
+#pragma once
+
+#include "common/error/error.h"
+
+/* Sets code with the parameters path and message: what the system said and what helps. Returns the code. */
+int fs_failed(struct error *err, enum errcode code, const char *path, int errnum) __attribute__((cold));
+/* fsync of a folder: what was made, renamed or removed in it stays so. ERR_FILE_WRITE. */
+WARN_UNUSED int fs_sync_folder(const char *path, struct error *err);
+/* A small file, whole or not at all: written beside, synced, renamed, its folder synced. ERR_FILE_WRITE. */
+WARN_UNUSED int fs_put_file(const char *path, const void *data, size_t bytes, struct error *err);
+/* The whole of a file that must not be larger than max. ERR_IO. */
+WARN_UNUSED int fs_get_file(const char *path, size_t max, struct buf *ret, struct error *err);
+
+/*
+ * A lock that ends with its process, whatever ends that: flock on a file that is made when missing and that its
+ * holder may remove. HELD by someone else, also in this process; UNKNOWN where the file system has no such locks.
+ */
+enum fs_lock_state { FS_LOCK_TAKEN, FS_LOCK_HELD, FS_LOCK_UNKNOWN, FS_LOCK_ERROR };
+enum fs_lock_state fs_lock(const char *path, bool create, int *ret_fd, struct error *err);
+void fs_unlock(int fd); /* accepts -1 */
