@@ -45,6 +45,12 @@ cluster: all
 kills: all
 	$(Q)RUNS=$(or $(RUNS),20) SEED=$(or $(SEED),2) SCALE=$(or $(SCALE),0.1) $(PYTHON) tests/cluster/test_kill.py
 
+# ---- web: the status page in headless Chromium, the REST API. TESTS="part of a name" ----
+CHECKS += web
+.PHONY: web
+web: all
+	$(Q)$(PYTHON) tests/web/run.py
+
 # ---- sanitize: a short pass under the sanitizers ----
 .PHONY: sanitize
 sanitize:

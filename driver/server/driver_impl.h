@@ -136,6 +136,7 @@ struct driver {
     struct exec **execs;
     uint32_t exec_count, exec_cap;
     struct session *sessions;
+    struct catalog *catalog;     /* as it is now: replaced by every change */
     struct operation *ops;
     uint64_t next_executor, next_job, next_session, seed;
     uint32_t clients;
@@ -166,6 +167,7 @@ void operation_part_done(struct operation *op, uint32_t partition, uint64_t atte
 void operation_job_ended(struct operation *op, struct error *err);
 void operation_run(struct operation *op);                     /* its job may be submitted now */
 void operation_end(struct operation *op, struct error *err);  /* moved from; OK: it succeeded */
+void operation_effect_done(struct operation *op, struct error *err); /* of effect.c; moved from */
 void operation_free(struct operation *op);
 void operation_progress(struct operation *op);
 void operations_sweep(struct driver *dr);
@@ -175,6 +177,9 @@ void commit_run(struct operation *op, uint32_t stage); /* then SCHED_COMMIT_DONE
 void commit_clear(struct operation *op);              /* SCHED_ABORT: its files go away; the operation cannot end before */
 void commit_end(struct operation *op, struct error *err); /* ends the operation, once its files are cleared when err says so */
 void commit_free(struct operation *op);
+/* effect.c: what a statement changes */
+void effect_apply(struct operation *op);               /* then operation_effect_done, when folders that go are gone */
+void session_refresh(struct session *s, struct catalog *now); /* its snapshot gets the catalog as it is */
 /* launch.c */
 void launch_send(struct driver *dr, const struct sched_action *a);
 /* status.c: JSON of the REST shapes; path may have a query part; returns an HTTP status */
