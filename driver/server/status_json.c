@@ -535,6 +535,8 @@ bool status_stage(struct driver *dr, const struct statement *st, uint32_t index,
     json_raw(j, NULL, stage_zeros);
     memory_metrics(j, "peakExecutorMetrics", 0, 0);
     json_u64(j, "jobId", st->number);
+    json_u64(j, "launchToResultP50Us", v.p50_us);
+    json_u64(j, "launchToResultP99Us", v.p99_us);
     json_u64(j, "numAttempts", v.attempts);
     json_u64(j, "durationMs", (uint64_t)duration_ms(v.started_us, v.ended_us));
     json_u64(j, "resultRecords", v.result ? v.rows_out : 0);
