@@ -170,7 +170,7 @@ static bool cell_text(struct printer *p, const struct column *col, uint32_t row)
     buf_reset(&p->scratch);
     if (column_is_null(col, row))
         return false;
-    column_format(col, row, p->opt.zone, "NULL", &p->scratch);
+    column_format_shell(col, row, p->opt.zone, "NULL", &p->scratch);
     return true;
 }
 

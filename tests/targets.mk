@@ -35,6 +35,12 @@ $(SIM): $(SIM_OBJ) $(LIB)
 sim: $(SIM)
 	$(Q)$(SIM) --seeds $(or $(SEEDS),2000) --from $(or $(FROM),1)
 
+# ---- sql: statements with the answers of other engines, in every layout. FILES="tests/sql/join.test" ----
+CHECKS += sql
+.PHONY: sql
+sql: all
+	$(Q)python3 tests/sql/run.py $(FILES)
+
 # ---- cluster: real daemons on loopback. TESTS="part of a name" ----
 CHECKS += cluster
 .PHONY: cluster kills
@@ -44,6 +50,12 @@ cluster: all
 # The sweep: every TPC-H query, a kill at every point and at seeded times, RUNS times. SEED=2 SCALE=0.1
 kills: all
 	$(Q)RUNS=$(or $(RUNS),20) SEED=$(or $(SEED),2) SCALE=$(or $(SCALE),0.1) $(PYTHON) tests/cluster/test_kill.py
+
+# ---- write: files for other engines and from them, failures, kills in commits. TESTS="part of a name" ----
+CHECKS += write
+.PHONY: write
+write: all
+	$(Q)$(PYTHON) tests/write_check.py $(TESTS)
 
 # ---- web: the status page in headless Chromium, the REST API. TESTS="part of a name" ----
 CHECKS += web

@@ -168,7 +168,7 @@ void format_date(int32_t days, struct buf *out)
     int64_t y;
     unsigned m, d;
     civil_from_days(days, &y, &m, &d);
-    buf_addf(out, y > 9999 ? "+%04lld-%02u-%02u" : "%04lld-%02u-%02u", (long long)y, m, d);
+    buf_addf(out, "%s%04lld-%02u-%02u", y > 9999 ? "+" : y < 0 ? "-" : "", (long long)(y < 0 ? -y : y), m, d);
 }
 
 void format_timestamp(int64_t us, struct buf *out)
@@ -237,7 +237,35 @@ void format_interval(const struct type *t, int64_t value, struct buf *out)
         buf_addf(out, " TO %s", names[to]);
 }
 
-static void format_at(const struct column *col, uint32_t at, const struct zone *zone, const char *null_text,
+/* "1-2" and "1 02:03:04.500000000", whatever the units of the type. */
+static void format_interval_shell(const struct type *t, int64_t value, struct buf *out)
+{
+    uint64_t v = value < 0 ? -(uint64_t)value : (uint64_t)value;
+    buf_adds(out, value < 0 ? "-" : "");
+    if (t->id == TYPE_INTERVAL_YM) {
+        buf_addf(out, "%llu-%llu", (unsigned long long)(v / 12), (unsigned long long)(v % 12));
+        return;
+    }
+    uint64_t s = v / 1000000;
+    buf_addf(out, "%llu %02u:%02u:%02u.%06u000", (unsigned long long)(s / 86400), (unsigned)(s / 3600 % 24), (unsigned)(s / 60 % 60),
+             (unsigned)(s % 60), (unsigned)(v % 1000000));
+}
+
+static void format_at(const struct column *col, uint32_t at, const struct zone *zone, const char *null_text, bool shell,
+                      struct buf *out);
+
+/* A value inside another: the shell quotes texts there. */
+static void format_child(const struct column *child, uint32_t at, const struct zone *zone, bool shell, struct buf *out)
+{
+    at = column_idx(child, at);
+    bool quote = shell && child->type->id == TYPE_STRING && !(child->nulls && child->nulls[at]);
+    buf_adds(out, quote ? "\"" : "");
+    format_at(child, at, zone, "null", shell, out);
+    buf_adds(out, quote ? "\"" : "");
+}
+
+/* shell: as the SQL shell shows it, else as a cast to string makes it. They differ in intervals and nested values. */
+static void format_at(const struct column *col, uint32_t at, const struct zone *zone, const char *null_text, bool shell,
                       struct buf *out)
 {
     if (col->nulls && col->nulls[at]) {
@@ -278,15 +306,14 @@ static void format_at(const struct column *col, uint32_t at, const struct zone *
         return;
     case TYPE_TIMESTAMP_NTZ: format_timestamp(v, out); return;
     case TYPE_INTERVAL_YM:
-    case TYPE_INTERVAL_DT: format_interval(t, v, out); return;
+    case TYPE_INTERVAL_DT: (shell ? format_interval_shell : format_interval)(t, v, out); return;
     case TYPE_STRUCT:
         buf_addc(out, '{');
         for (uint32_t i = 0; i < t->child_count; i++) {
-            buf_addf(out, "%s\"%s\":", i ? "," : "", t->names[i]);
-            bool quote = t->children[i]->id == TYPE_STRING && !(col->children[i].nulls && col->children[i].nulls[at]);
-            buf_adds(out, quote ? "\"" : "");
-            format_at(&col->children[i], at, zone, "null", out);
-            buf_adds(out, quote ? "\"" : "");
+            buf_adds(out, !i ? "" : shell ? "," : ", ");
+            if (shell)
+                buf_addf(out, "\"%s\":", t->names[i]);
+            format_child(&col->children[i], at, zone, shell, out);
         }
         buf_addc(out, '}');
         return;
@@ -295,13 +322,10 @@ static void format_at(const struct column *col, uint32_t at, const struct zone *
         struct listview lv = ((const struct listview *)col->data)[at];
         buf_addc(out, t->id == TYPE_ARRAY ? '[' : '{');
         for (uint32_t k = 0; k < lv.count; k++) {
+            buf_adds(out, !k ? "" : shell ? "," : ", ");
             for (uint32_t i = 0; i < t->child_count; i++) {
-                const struct column *child = &col->children[i];
-                bool quote = t->children[i]->id == TYPE_STRING && !(child->nulls && child->nulls[lv.offset + k]);
-                buf_adds(out, i ? ":" : k ? "," : "");
-                buf_adds(out, quote ? "\"" : "");
-                format_at(child, lv.offset + k, zone, "null", out);
-                buf_adds(out, quote ? "\"" : "");
+                buf_adds(out, !i ? "" : shell ? ":" : " -> ");
+                format_child(&col->children[i], lv.offset + k, zone, shell, out);
             }
         }
         buf_addc(out, t->id == TYPE_ARRAY ? ']' : '}');
@@ -315,5 +339,11 @@ static void format_at(const struct column *col, uint32_t at, const struct zone *
 void column_format(const struct column *col, uint32_t row, const struct zone *zone, const char *null_text,
                    struct buf *out)
 {
-    format_at(col, column_idx(col, row), zone, null_text, out);
+    format_at(col, column_idx(col, row), zone, null_text, false, out);
+}
+
+void column_format_shell(const struct column *col, uint32_t row, const struct zone *zone, const char *null_text,
+                         struct buf *out)
+{
+    format_at(col, column_idx(col, row), zone, null_text, true, out);
 }

@@ -203,6 +203,7 @@ static void on_register(struct driver *dr, struct conn *conn, const Drover__Regi
     x->live = true;
     x->last_heartbeat_us = clock_mono_us();
     conn->owner = x;
+    conn->incarnation = x->incarnation;
     Drover__Registered r = DROVER__REGISTERED__INIT;
     r.executor_id = x->id;
     r.epoch = dr->rpc.epoch;

@@ -244,7 +244,8 @@ static void submit_job(struct operation *op)
 
 void operation_run(struct operation *op)
 {
-    push_schema(op, &op->dag->result); /* a write's is empty */
+    /* The names as written: rules may have renamed columns. A write's is empty. */
+    push_schema(op, op->analyzed.kind == ANALYZED_QUERY ? &op->analyzed.schema : &op->dag->result);
     submit_job(op);
 }
 
