@@ -149,6 +149,9 @@ static int plan(struct operation *op)
     if (settings_is_set(set, "spark.sql.shuffle.partitions"))
         pe.shuffle_partitions = (uint32_t)settings_i64(set, "spark.sql.shuffle.partitions");
     TRY(physical_plan(ar, &op->cx, best, &pe, &op->dag, err));
+    /* Names are the analyzed plan's: a projection that only renames may be optimized away. */
+    for (uint32_t i = 0; i < op->dag->result.count; i++)
+        op->dag->result.fields[i].name = op->analyzed.plan->out[i].name;
     if (op->analyzed.kind == ANALYZED_EXPLAIN) {
         enum ast_explain mode = op->analyzed.explain;
         if (mode == AST_EXPLAIN_EXTENDED) {
