@@ -57,6 +57,12 @@ CHECKS += write
 write: all
 	$(Q)$(PYTHON) tests/write_check.py $(TESTS)
 
+# ---- cli: formats, exit codes, streaming, signals, the shell in a pseudo-terminal. TESTS="part of a name" ----
+CHECKS += cli
+.PHONY: cli
+cli: all
+	$(Q)$(PYTHON) tests/cli/run.py
+
 # ---- web: the status page in headless Chromium, the REST API. TESTS="part of a name" ----
 CHECKS += web
 .PHONY: web

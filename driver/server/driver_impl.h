@@ -15,6 +15,7 @@ enum {
     TICK_MS = 250,
     DETACHED_KEEP_MS = 60000,   /* an operation without a client waits so long for it to come back */
     SESSIONS_KEPT = 100,        /* without a client, for the page */
+    RESULT_HOLD = 32 << 20,     /* result bytes of one operation above which nothing new is started for it */
     PROGRESS_QUEUE_MAX = 1 << 20, /* a client that does not read gets no more progress */
     PLANNERS = 2,
 };
@@ -105,6 +106,8 @@ struct operation {
     struct stage_sent *sent;     /* dag->stage_count */
     struct result_part *parts;
     uint32_t part_count, head;
+    uint64_t held;               /* bytes of result rows here, from their executor until the client took them */
+    bool held_back;              /* no more of the result stage is started than the client needs next */
     bool job_ended;
     uint64_t seq, rows;
     struct result_frame *unacked, **unacked_tail;
