@@ -35,6 +35,11 @@ $(SIM): $(SIM_OBJ) $(LIB)
 sim: $(SIM)
 	$(Q)$(SIM) --seeds $(or $(SEEDS),2000) --from $(or $(FROM),1)
 
+# Broken variants of the cores: each passes the unit tests and is found here. NAMES="part of a name"
+.PHONY: mutants
+mutants: $(SIM) $(BUILD)/tests/unit/test_sched $(BUILD)/tests/unit/test_control
+	$(Q)python3 tests/sim/mutants.py $(BUILD) "$(CC)" "$(CFLAGS)" "$(LDLIBS)" $(NAMES)
+
 # ---- cluster: real daemons on loopback. TESTS="part of a name" ----
 CHECKS += cluster
 .PHONY: cluster kills
