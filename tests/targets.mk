@@ -40,6 +40,12 @@ sim: $(SIM)
 mutants: $(SIM) $(BUILD)/tests/unit/test_sched $(BUILD)/tests/unit/test_control
 	$(Q)python3 tests/sim/mutants.py $(BUILD) "$(CC)" "$(CFLAGS)" "$(LDLIBS)" $(NAMES)
 
+# ---- sql: statements with the answers of other engines, in every layout. FILES="tests/sql/join.test" ----
+CHECKS += sql
+.PHONY: sql
+sql: all
+	$(Q)python3 tests/sql/run.py $(FILES)
+
 # ---- cluster: real daemons on loopback. TESTS="part of a name" ----
 CHECKS += cluster
 .PHONY: cluster kills
@@ -49,6 +55,18 @@ cluster: all
 # The sweep: every TPC-H query, a kill at every point and at seeded times, RUNS times. SEED=2 SCALE=0.1
 kills: all
 	$(Q)RUNS=$(or $(RUNS),20) SEED=$(or $(SEED),2) SCALE=$(or $(SCALE),0.1) $(PYTHON) tests/cluster/test_kill.py
+
+# ---- write: files for other engines and from them, failures, kills in commits. TESTS="part of a name" ----
+CHECKS += write
+.PHONY: write
+write: all
+	$(Q)$(PYTHON) tests/write_check.py $(TESTS)
+
+# ---- cli: formats, exit codes, streaming, signals, the shell in a pseudo-terminal. TESTS="part of a name" ----
+CHECKS += cli
+.PHONY: cli
+cli: all
+	$(Q)$(PYTHON) tests/cli/run.py
 
 # ---- web: the status page in headless Chromium, the REST API. TESTS="part of a name" ----
 CHECKS += web
