@@ -1,6 +1,8 @@
 /* See machine.h. */
 #include "common/format/csv/machine.h"
 
+#include <emmintrin.h>
+
 static bool sep_at(const struct csv_machine *m, const char *p)
 {
     return (size_t)(m->end - p) >= m->o->sep_bytes && memcmp(p, m->o->sep, m->o->sep_bytes) == 0;
@@ -203,12 +205,31 @@ bool csv_machine_plain_quoted(struct csv_machine *m, const char **ret_p, size_t 
     return true;
 }
 
+/* The first byte that may end an unquoted value. */
+static const char *find_stop(const struct csv_machine *m)
+{
+    const char *p = m->p;
+    char line_end = m->o->text.line_sep ? m->o->text.line_sep[0] : '\n';
+    const __m128i sep = _mm_set1_epi8(m->o->sep[0]), end1 = _mm_set1_epi8(line_end), end2 = _mm_set1_epi8('\r');
+    for (; p < m->end; p += 16) {
+        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+        __m128i hit = _mm_or_si128(_mm_cmpeq_epi8(v, end2), _mm_or_si128(_mm_cmpeq_epi8(v, sep), _mm_cmpeq_epi8(v, end1)));
+        unsigned mask = (unsigned)_mm_movemask_epi8(hit);
+        if (mask) {
+            p += __builtin_ctz(mask);
+            break;
+        }
+    }
+    return p < m->end ? p : m->end;
+}
+
 int csv_machine_plain(struct csv_machine *m)
 {
     int c;
-    do
+    do {
+        m->p = find_stop(m);
         c = next(m);
-    while (c >= 0);
+    } while (c >= 0);
     return c;
 }
 
