@@ -62,5 +62,11 @@ $(BUILD)/%.o: %.cc
 $(BUILD)/tests/unit/test_%: $(BUILD)/tests/unit/test_%.o $(LIB)
 	$(Q)$(CXX) $(CFLAGS:-std=gnu17=) -o $@ $< $(LIB) $(LDLIBS) -lcheck -lsubunit -lrt
 
+# For editors and clang's tools.
+compile_commands.json: Makefile $(COMMON) $(DRIVER) $(EXECUTOR) $(CLI)
+	$(Q)for f in $(COMMON) $(DRIVER) $(EXECUTOR) $(CLI) $(wildcard tests/unit/*.c); do \
+		printf ',{"directory":"%s","file":"%s","command":"%s -c %s"}\n' "$(CURDIR)" "$$f" '$(CC) $(CFLAGS) $(WARN)' "$$f"; \
+	done | sed '1s/,/[/; $$s/$$/]/' >$@
+
 .SECONDARY:
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

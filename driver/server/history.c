@@ -124,6 +124,7 @@ struct statement *history_begin(struct history *h, struct app *app, uint64_t num
     *st = (struct statement){.number = number, .app = app, .started_us = clock_mono_us(),
                              .sql = xstrndup(sql, bytes < HISTORY_SQL_BYTES ? bytes : HISTORY_SQL_BYTES)};
     app->statements++;
+    h->begun++;
     ARRAY_GROW(h->statements, h->count, h->cap);
     h->statements[h->count++] = st;
     return st;
@@ -176,8 +177,11 @@ static void close_tasks(struct stage_record *sr, int64_t now)
     }
 }
 
-void history_end(struct statement *st, uint64_t rows, const struct error *err)
+void history_end(struct history *h, struct statement *st, uint64_t rows, const struct error *err)
 {
+    h->ended++;
+    h->failed += err->code != ERR_OK;
+    h->rows += rows;
     st->state = err->code ? STATEMENT_FAILED : STATEMENT_DONE;
     st->ended_us = clock_mono_us();
     st->rows = rows;

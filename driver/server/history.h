@@ -74,6 +74,7 @@ struct history {
     struct statement **statements; /* oldest first */
     uint32_t count, cap;
     struct app *apps;              /* newest first */
+    uint64_t begun, ended, failed, rows; /* statements in the driver's life, and the rows that clients got */
     uint64_t next_stage, task_total;
     struct history_sample totals, samples[HISTORY_SAMPLES];
     uint32_t sample_count, sample_next;
@@ -86,7 +87,7 @@ void history_app_opened(struct app *app);
 void history_app_closed(struct app *app); /* a client went */
 struct statement *history_begin(struct history *h, struct app *app, uint64_t number, const char *sql);
 void history_planned(struct history *h, struct statement *st, const struct stage_dag *dag);
-void history_end(struct statement *st, uint64_t rows, const struct error *err);
+void history_end(struct history *h, struct statement *st, uint64_t rows, const struct error *err);
 void history_launched(struct history *h, struct statement *st, const struct sched_action *launch);
 void history_done(struct history *h, struct statement *st, uint32_t stage, uint32_t partition, const struct attempt_result *r);
 void history_failed(struct statement *st, uint32_t stage, uint32_t partition, uint64_t attempt_id,

@@ -107,7 +107,7 @@ void operation_end(struct operation *op, struct error *err)
     m.run_us = (uint64_t)(op->ended_us - op->started_us);
     m.has_job_id = op->job_id != 0;
     m.job_id = op->job_id;
-    history_end(op->record, op->rows, err);
+    history_end(op->dr->history, op->record, op->rows, err);
     op->record = NULL;
     push_frame(op, MSG_RESULT_END, &m.base, NULL, 0);
     buf_fini(&bytes);

@@ -142,7 +142,7 @@ static bool date(struct request *rq, const char *name, int64_t fallback, int64_t
         return false;
     }
     if (*rest == '.')
-        millis = atoi(rest + 1);
+        millis = (int)strtol(rest + 1, NULL, 10);
     *ret = (int64_t)timegm(&tm) * 1000000 + millis * 1000;
     return true;
 }
@@ -400,6 +400,12 @@ static unsigned get_connections(struct request *rq)
     return OK;
 }
 
+static unsigned get_metrics(struct request *rq)
+{
+    status_metrics(rq->dr, rq->j.out);
+    return OK;
+}
+
 static unsigned get_nothing(struct request *rq)
 {
     json_raw(&rq->j, NULL, "[]");
@@ -603,6 +609,7 @@ static const struct route {
     {"executors", get_all_executors},
     {"config", get_config},
     {"connections", get_connections},
+    {"metrics/prometheus", get_metrics},
     {"overview", get_overview},
     {"overview/#", get_job_page},
 };

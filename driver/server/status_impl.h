@@ -26,4 +26,5 @@ void status_task_summary(const struct statement *st, const struct stage_record *
 void status_executor(struct driver *dr, const struct executor_view *v, struct json *j);
 void status_sql(struct driver *dr, const struct statement *st, bool details, bool plan, struct json *j);
 void status_settings(struct json *j);                                   /* key, default, meaning of each */
+void status_metrics(struct driver *dr, struct buf *out); /* Prometheus' text; metrics.c */
 void status_environment(struct driver *dr, const struct app *app, struct json *j);

@@ -128,12 +128,13 @@ static enum MHD_Result answer_asset(struct MHD_Connection *conn, const struct as
                    MHD_create_response_from_buffer((size_t)(a->end - a->data), (void *)(uintptr_t)a->data, MHD_RESPMEM_PERSISTENT));
 }
 
-static enum MHD_Result answer_json(struct web_server *s, struct MHD_Connection *conn, const char *uri)
+static enum MHD_Result answer_status(struct web_server *s, struct MHD_Connection *conn, const char *uri, const char *type)
 {
     char *body;
     size_t bytes;
     unsigned status = s->host.status(s->host.ctx, uri, &body, &bytes);
-    return respond(conn, status, "application/json", NULL, MHD_create_response_from_buffer(bytes, body, MHD_RESPMEM_MUST_FREE));
+    return respond(conn, status, status == MHD_HTTP_OK ? type : "application/json", NULL,
+                   MHD_create_response_from_buffer(bytes, body, MHD_RESPMEM_MUST_FREE));
 }
 
 /* A page of another site that made its name resolve to this machine sends that name as Host. Ports do not matter: tunnels change them. */
@@ -177,7 +178,9 @@ static enum MHD_Result request_cb(void *cls, struct MHD_Connection *conn, const 
     if (!rq->uri)
         return say(conn, MHD_HTTP_URI_TOO_LONG, "the address is too long");
     if (strncmp(rq->uri, "/api/v1/", 8) == 0)
-        return answer_json(s, conn, rq->uri);
+        return answer_status(s, conn, rq->uri, "application/json");
+    if (strcmp(rq->uri, "/metrics/prometheus") == 0)
+        return answer_status(s, conn, rq->uri, "text/plain; version=0.0.4; charset=utf-8");
     for (size_t i = 0; i < ASSETS; i++) {
         if (strcmp(url, assets[i].path) == 0)
             return answer_asset(conn, &assets[i]);

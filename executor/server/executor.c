@@ -9,7 +9,7 @@
 #include "executor/server/executor_impl.h"
 #include "proto/cluster.pb-c.h"
 
-enum { HEARTBEAT_MS = 1000, RECONNECT_MS = 100, RECONNECT_MS_MAX = 5000 };
+enum { HEARTBEAT_MS = 1000, RECONNECT_MS = 100, RECONNECT_MS_MAX = 5000, EMBEDDED_TRIES = 2000, EMBEDDED_RETRY_MS = 2 };
 
 /* ---- inputs ---- */
 
@@ -586,6 +586,7 @@ static void lose_driver(struct executor *ex, const char *reason)
     conn_close(ex->driver, reason);
     conn_close(ex->data, reason);
     ex->driver = ex->data = NULL;
+    bool starting = !ex->id && ex->connect_tries < EMBEDDED_TRIES; /* the driver beside us may need a moment */
     if (!ex->config.embedded)
         say_trouble(ex, reason);
     for (struct attempt *a = ex->attempts; a; a = a->next)
@@ -596,11 +597,14 @@ static void lose_driver(struct executor *ex, const char *reason)
     }
     ex->registered = false;
     ex->id = 0;
-    if (ex->config.embedded) {
+    if (!ex->config.embedded) {
+        uv_timer_start(&ex->reconnect, reconnect_cb, reconnect_delay_ms(ex), 0);
+    } else if (starting) {
+        ex->connect_tries++;
+        uv_timer_start(&ex->reconnect, reconnect_cb, EMBEDDED_RETRY_MS, 0);
+    } else {
         uv_stop(&ex->loop);
-        return;
     }
-    uv_timer_start(&ex->reconnect, reconnect_cb, reconnect_delay_ms(ex), 0);
 }
 
 static uint64_t resident_bytes(void)

@@ -1,0 +1,174 @@
+"""Executors as hosts of their own (network namespaces), secrets, and bytes between two processes."""
+import json
+import os
+import subprocess
+import time
+
+from harness import DROVER, SPREAD, Cluster, Daemon, check, tpch_of, wait_until
+
+# Rows that have to change place: every executor reads from every other.
+MOVED = ("SELECT count(*), sum(n) FROM (SELECT s, count(*) AS n FROM (SELECT id % 50000 AS k, concat('text to make rows wide ', cast(id % 50000 AS string)) AS s "
+         "FROM range(0, 400000, 1, 16)) GROUP BY s)")
+MOVED_ANSWER = [["50000", "400000"]]
+
+
+def secret_file(c, name="secret", bytes=24):
+    path = os.path.join(c.folder, name)
+    with open(path, "w") as f:
+        f.write(os.urandom(bytes).hex() + "\n")
+    return path
+
+
+def test_bytes_cross_sockets():
+    """What one executor served, the others fetched; and the kernel counted as much on their sockets."""
+    with Cluster(2) as c:
+        rows, error, _ = c.sql(MOVED)
+        check(error is None and rows == MOVED_ANSWER, error, rows)
+        ports = [e["hostPort"].rsplit(":", 1)[1] for e in c.live()]
+        seen = subprocess.run(["ss", "-tinH", "state", "established", "( " + " or ".join(f"sport = :{p}" for p in ports) + " )"],
+                              capture_output=True, text=True).stdout
+        sent = sum(int(w.split(":")[1]) for w in seen.split() if w.startswith("bytes_sent:"))
+        wait_until(lambda: all(e["peerBytesIn"] > 0 and e["peerBytesOut"] > 0 for e in c.live()), what="the counters")
+        live = c.live()
+        came, went = sum(e["peerBytesIn"] for e in live), sum(e["peerBytesOut"] for e in live)
+        check(came == went > 1 << 20, came, went)
+        check(came <= sent < 1.2 * came + 100000, f"executors say {came}, their sockets sent {sent}")
+        return f"({came >> 10} KiB)"
+
+
+def test_in_flight_is_bounded():
+    """A reader that stands still, here because its client does, has fetched a window of what peers hold and no more."""
+    t = tpch_of()
+    with Cluster(2, memory="8g") as c:
+        rows = 900000
+        sql = t.views + f"SELECT l.* FROM lineitem l CROSS JOIN range(0, 4) LIMIT {rows}"
+        p = c.client(sql, ["--conf", "drover.plan.single=false", "--format", "tsv"])
+        came = lambda: sum(e["peerBytesIn"] for e in c.live())
+        wait_until(lambda: came() > 0, what="a fetch")
+        before, now = 0, came()
+        while now > before:  # until it stands still
+            time.sleep(2.5)
+            before, now = now, came()
+        check(p.poll() is None and now < 32 << 20, f"{now >> 20} MiB fetched")
+        out, err = p.communicate(timeout=300)
+        check(p.returncode == 0 and out.count("\n") == rows + 1, err)
+        total = wait_until(lambda: (n := came()) > 48 << 20 and n, what="all of it to be fetched")
+        return f"({now >> 20} of {total >> 20} MiB while nobody read)"
+
+
+def ip(*args):
+    subprocess.run(["ip", *args], check=True, capture_output=True)
+
+
+class Hosts:
+    """A bridge, and namespaces with one address each on it; the driver's host is this one."""
+
+    def __init__(self, count):
+        tag = os.getpid() % 100000
+        self.bridge, self.names, self.net = f"dv{tag}", [f"dv{tag}h{i}" for i in range(count)], f"10.{200 + tag % 50}.{tag // 50 % 250}"
+        try:
+            ip("link", "add", self.bridge, "type", "bridge")
+            ip("addr", "add", self.net + ".1/24", "dev", self.bridge)
+            ip("link", "set", self.bridge, "up")
+            for i, n in enumerate(self.names):
+                ip("netns", "add", n)
+                ip("link", "add", n + "a", "type", "veth", "peer", "name", "eth0", "netns", n)
+                ip("link", "set", n + "a", "master", self.bridge, "up")
+                ip("-n", n, "addr", "add", f"{self.net}.{i + 10}/24", "dev", "eth0")
+                ip("-n", n, "link", "set", "eth0", "up")
+                ip("-n", n, "link", "set", "lo", "up")
+        except BaseException:
+            self.close()
+            raise
+
+    def run(self, i):
+        return ["ip", "netns", "exec", self.names[i]]
+
+    def close(self):
+        for n in self.names:
+            subprocess.run(["ip", "netns", "del", n], capture_output=True)
+            subprocess.run(["ip", "link", "del", n + "a"], capture_output=True)
+        subprocess.run(["ip", "link", "del", self.bridge], capture_output=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+def can_make_hosts():
+    name = f"dv{os.getpid()}x"
+    if subprocess.run(["ip", "netns", "add", name], capture_output=True).returncode != 0:
+        return False
+    subprocess.run(["ip", "netns", "del", name], capture_output=True)
+    return True
+
+
+def test_hosts_of_their_own():
+    """Three namespaces: executors listen on the address that reaches the driver and fetch from each other under a secret.
+    Then one host's cable is pulled: its executor is lost for silence, and the query goes on elsewhere."""
+    if not can_make_hosts():
+        return "(needs network namespaces)"
+    t = tpch_of()
+    with Hosts(3) as hosts, Cluster() as c:
+        secret = ["--secret-file", secret_file(c)]
+        c.driver.stop()
+        c.start_driver([*secret, "--conf", "drover.executors.timeout=2s"], listen=hosts.net + ".1:0")
+        for i in range(3):
+            c.start_executor(secret, prefix=hosts.run(i))
+        args = [*SPREAD, *secret]
+        for n in (1, 9, 18):
+            rows, error, _ = c.sql(t.views + t.queries[n], args)
+            t.check(n, rows, error)
+        status = lambda: json.loads(subprocess.run([DROVER, "executors", "--json", "--driver", c.address, *secret], capture_output=True, text=True).stdout)
+        wait_until(lambda: all(e["peerBytesIn"] > 0 for e in status()), what="bytes to be fetched")
+        rows = status()
+        check({e["hostPort"].rsplit(":", 1)[0] for e in rows} == {f"{hosts.net}.{i + 10}" for i in range(3)}, rows)
+        p = c.client("SELECT count(*), sum(id % 10) FROM range(0, 90000000, 1, 60) WHERE id % 3 >= 0", args)
+        wait_until(lambda: any(e["activeTasks"] for e in status()), what="attempts to run")
+        ip("-n", hosts.names[1], "link", "set", "eth0", "down")
+        from harness import finish
+        rows, error, _ = finish(p)
+        check(error is None and rows == [["90000000", "405000000"]], error, rows)
+        lost = [e for e in status() if not e["isActive"]]
+        check(len(lost) == 1 and "nothing was heard from it for 2.0 s" in lost[0]["removeReason"], lost)
+        ip("-n", hosts.names[1], "link", "set", "eth0", "up")
+        c.executors[1].wait_ready(2)
+        rows, error, _ = c.sql(t.views + t.queries[9], args)
+        t.check(9, rows, error)
+
+
+def test_beyond_loopback_needs_a_secret():
+    with Cluster(1) as c:
+        for args in (["driver", "--listen", "0.0.0.0:0", "--web", "none"], ["executor", "--driver", c.address, "--listen", "0.0.0.0:0"]):
+            d = Daemon(c, "open" + args[0], args)
+            c.daemons.append(d)
+            check(d.proc.wait(timeout=60) in (1, 2) and "needs --secret-file" in d.read(), args, d.proc.returncode, d.read())
+
+
+def test_secrets():
+    """Another secret, none on one side, none on the other: both ends say so, and nothing opens."""
+    with Cluster() as c:
+        ours, other, short = secret_file(c), secret_file(c, "other"), secret_file(c, "short", 4)
+        c.driver.stop()
+        c.start_driver(["--secret-file", ours])
+        with_secret, address = c.driver, c.address
+        ok = subprocess.run([DROVER, "sql", "--driver", address, "--secret-file", ours, "--format", "jsonl", "show tables"], capture_output=True, text=True)
+        check('"rows":[]' in ok.stdout and ok.returncode == 0, ok)
+        said = len(with_secret.read())
+        for args, here, there in ((["--secret-file", other], "its secret is another one", "its secret is another one"),
+                                  ([], "asks for a secret, and none was given here", "it has none")):
+            p = subprocess.run([DROVER, "sql", "--driver", address, *args, "select 1"], capture_output=True, text=True)
+            check(p.returncode == 3 and here in p.stderr and not p.stdout, p)
+            e = Daemon(c, f"stranger{len(args)}", ["executor", "--driver", address, *args])
+            c.daemons.append(e)
+            check(e.proc.wait(timeout=60) == 1 and here in e.read(), e.proc.returncode, e.read())
+            wait_until(lambda: with_secret.read()[said:].count(there) >= 2, what=f"the driver to say: {there}")
+            said = len(with_secret.read())
+        c.start_driver()
+        p = subprocess.run([DROVER, "sql", "--driver", c.address, "--secret-file", ours, "select 1"], capture_output=True, text=True)
+        check(p.returncode == 3 and "it has none" in p.stderr, p)
+        wait_until(lambda: "none was given here" in c.driver.read(), what="the driver without a secret to say so")
+        p = subprocess.run([DROVER, "driver", "--listen", "127.0.0.1:0", "--secret-file", short], capture_output=True, text=True)
+        check(p.returncode == 2 and "shorter than 16 bytes" in p.stderr, p)
