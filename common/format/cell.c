@@ -342,12 +342,14 @@ static void format_moment(const struct datetime_pattern *pattern, int64_t local,
         days--;
     }
     format_date((int32_t)days, out); /* Spark's default: yyyy-MM-dd'T'HH:mm:ss.SSSXXX */
-    int s = (int)(rest / 1000000), o = (int)(offset / 60000000);
+    int s = (int)(rest / 1000000), o = (int)(offset / 1000000);
     buf_addf(out, "T%02d:%02d:%02d.%03d", s / 3600, s / 60 % 60, s % 60, (int)(rest / 1000 % 1000));
     if (with_zone && o == 0)
         buf_addc(out, 'Z');
     else if (with_zone)
-        buf_addf(out, "%c%02d:%02d", o < 0 ? '-' : '+', abs(o) / 60, abs(o) % 60);
+        buf_addf(out, "%c%02d:%02d", o < 0 ? '-' : '+', abs(o) / 3600, abs(o) / 60 % 60);
+    if (with_zone && o % 60)
+        buf_addf(out, ":%02d", abs(o) % 60);
 }
 
 static void format_binary(const struct strview *s, struct buf *out)

@@ -286,7 +286,10 @@ static int cut_multi(struct csv_tokens *t, struct csv_machine *m, uint32_t row, 
     *ret_any = true;
     if (!ok)
         return over_limit(start, (size_t)(m->p - start), "a field is longer than the option maxCharsPerColumn allows", err);
-    end_record(t, row, k, start, (size_t)(m->at - start));
+    const char *end = m->at; /* what is shown of a bad record ends before its line end, whichever it is */
+    if (end > start && end[-1] == '\r')
+        end--;
+    end_record(t, row, k, start, (size_t)(end - start));
     return stop;
 }
 
