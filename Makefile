@@ -21,7 +21,7 @@ PROTO_C := $(PROTO:%.proto=$(BUILD)/%.pb-c.c)
 COMMON := $(shell find common -name '*.c')
 DRIVER := $(filter-out driver/web/serve.c,$(shell find driver -name '*.c'))
 EXECUTOR := $(shell find executor -name '*.c')
-CLI := $(wildcard cli/*.c)
+CLI := $(filter-out cli/edit.c,$(wildcard cli/*.c))
 CXXSRC := $(shell find common -name '*.cc')
 obj = $(patsubst %.c,$(BUILD)/%.o,$(filter %.c,$(1))) $(patsubst %.cc,$(BUILD)/%.o,$(filter %.cc,$(1)))
 LIB_OBJ := $(call obj,$(COMMON) $(DRIVER) $(EXECUTOR) $(CXXSRC)) $(PROTO_C:.c=.o)
@@ -29,7 +29,7 @@ LIB := $(BUILD)/libdrover.a
 UNIT := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/test_*.c))
 
 .PHONY: all
-all: $(BUILD)/drover $(BUILD)/drover-web.so
+all: $(BUILD)/drover $(BUILD)/drover-web.so $(BUILD)/drover-edit.so
 	$(Q)ln -sfn $(BUILD:build/%=%)/drover build/drover
 
 include tests/targets.mk
@@ -37,11 +37,13 @@ include tests/targets.mk
 $(BUILD)/drover: $(call obj,$(CLI)) $(LIB)
 	$(Q)$(CXX) $(CFLAGS:-std=gnu17=) -o $@ $(call obj,$(CLI)) $(LIB) $(LDLIBS)
 
-# The status page's server: a module that the driver loads when the first browser comes.
-$(BUILD)/driver/web/serve.o: CFLAGS += -fPIC -fvisibility=hidden
+# Modules: the status page's server, for the first browser that comes, and the shell's line editor.
+$(BUILD)/cli/edit.o $(BUILD)/driver/web/serve.o: CFLAGS += -fPIC -fvisibility=hidden
 $(BUILD)/driver/web/serve.o: $(wildcard driver/web/assets/*)
 $(BUILD)/drover-web.so: $(BUILD)/driver/web/serve.o
 	$(Q)$(CC) $(CFLAGS:-std=gnu17=) -shared -o $@ $< -luv -lmicrohttpd
+$(BUILD)/drover-edit.so: $(BUILD)/cli/edit.o
+	$(Q)$(CC) $(CFLAGS:-std=gnu17=) -shared -o $@ $< -ledit
 
 $(LIB): $(LIB_OBJ)
 	$(Q)rm -f $@ && ar rcs $@ $^

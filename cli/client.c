@@ -1,184 +1,61 @@
-/* The client's side of the protocol, and embedded mode; see client.h. */
+/* The client's side of the protocol; see client.h. */
 #include "cli/client.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include "common/fs/list.h"
+#include "cli/embedded.h"
+#include "cli/progress.h"
 #include "common/rpc/conn.h"
-#include "driver/server/driver.h"
-#include "executor/server/executor.h"
 #include "proto/client.pb-c.h"
 
-enum { CONNECT_TRIES = 400, EXECUTORS_MAX = 64 };
-
-struct child {
-    pid_t pid;
-    struct executor_config config;
+enum {
+    CONNECT_TRIES = 400,     /* of an embedded driver, which needs a moment until its socket is there */
+    COME_BACK_MS = 10000,    /* how long a lost connection is tried to be made anew */
+    COME_BACK_PAUSE_MS = 200,
+    COME_BACKS_MAX = 8,      /* within one statement */
 };
 
 struct client {
     uv_loop_t loop;
     struct rpc rpc;
     struct conn *conn;
+    struct embedded *embedded; /* NULL: a driver elsewhere */
     bool opened, closed;
-    char *address, *closed_reason, *session, *web, *dir;
+    char *address, *closed_reason, *session, *web;
     uv_signal_t sigint, sigchld;
     uv_timer_t timer;
-    pid_t driver_pid;
-    uint32_t executor_count;
-    struct child executors[EXECUTORS_MAX];
-    bool closing;
+    bool timer_done;
     /* the operation under way */
     char *operation;
+    uint64_t last_seq;         /* results up to here were taken */
+    uint32_t come_backs;
     const struct client_sink *sink;
     bool done, cancelled;
     uint64_t run_us;
     struct error error;
-    bool progress_shown;
-    uint64_t progress_rows;
-    int64_t progress_at, started_at;
+    struct progress progress;
     /* the request under way */
     bool answered, found;
     char *json;
     unsigned status;
 };
 
-/* ---- embedded processes ---- */
-
-static void child_of(pid_t parent)
-{
-    prctl(PR_SET_PDEATHSIG, SIGKILL); /* nothing outlives the command */
-    if (getppid() != parent)
-        _exit(1);
-    signal(SIGINT, SIG_IGN);
-    int null = open("/dev/null", O_RDWR);
-    if (null >= 0) {
-        dup2(null, STDIN_FILENO);
-        dup2(null, STDOUT_FILENO);
-        close(null);
-    }
-}
-
-static pid_t start_driver(struct client *c, const struct client_config *config)
-{
-    pid_t parent = getpid(), pid = fork();
-    if (pid != 0)
-        return pid;
-    child_of(parent);
-    char **confs = xcalloc(config->setting_count + 1, sizeof *confs);
-    for (uint32_t i = 0; i < config->setting_count; i++)
-        confs[i] = xasprintf("%s=%s", config->settings[i].name, config->settings[i].value);
-    struct driver_config dc = {.listen = c->address, .embedded = true, .conf_count = config->setting_count, .confs = (const char *const *)confs};
-    _exit(driver_main(&dc));
-}
-
-static pid_t start_executor(const struct executor_config *config)
-{
-    pid_t parent = getpid(), pid = fork();
-    if (pid != 0)
-        return pid;
-    child_of(parent);
-    _exit(executor_main(config));
-}
-
-/* Started again after a death: by a fresh exec, since this process has connections now. */
-static pid_t restart_executor(const struct executor_config *config)
-{
-    char slots[16], memory[32];
-    snprintf(slots, sizeof slots, "%u", config->slots);
-    snprintf(memory, sizeof memory, "%llu", (unsigned long long)config->memory);
-    pid_t parent = getpid(), pid = fork();
-    if (pid != 0)
-        return pid;
-    child_of(parent);
-    for (int fd = 3; fd < 1024; fd++)
-        close(fd);
-    execl("/proc/self/exe", "drover", "executor", "--driver", config->driver, "--slots", slots, "--memory", memory, "--dir", config->dir, "--embedded",
-          (char *)NULL);
-    _exit(127);
-}
-
-static void sigchld_cb(uv_signal_t *h, int signum)
-{
-    (void)signum;
-    struct client *c = h->data;
-    int status;
-    pid_t pid;
-    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-        for (uint32_t i = 0; i < c->executor_count && !c->closing; i++) {
-            if (c->executors[i].pid != pid)
-                continue;
-            if (WIFSIGNALED(status))
-                fprintf(stderr, "drover: the executor (pid %d) was killed by signal %d%s; starting it again\n", (int)pid, WTERMSIG(status),
-                        WTERMSIG(status) == SIGKILL ? " (SIGKILL: by hand, or the kernel was out of memory)" : "");
-            else
-                fprintf(stderr, "drover: the executor (pid %d) ended with exit code %d; starting it again\n", (int)pid, WEXITSTATUS(status));
-            c->executors[i].pid = restart_executor(&c->executors[i].config);
-        }
-        if (pid == c->driver_pid)
-            c->driver_pid = 0;
-    }
-}
-
-static int start_embedded(struct client *c, const struct client_config *config, struct error *err)
-{
-    const char *tmp = getenv("TMPDIR");
-    c->dir = xasprintf("%s/drover-XXXXXX", tmp && *tmp ? tmp : "/tmp");
-    if (!mkdtemp(c->dir))
-        return error_set(err, ERR_IO, "path", c->dir, "message", strerror(errno), NULL);
-    c->address = xasprintf("unix:%s/driver", c->dir);
-    uint32_t n = config->executors ? config->executors : 1;
-    if (n > EXECUTORS_MAX)
-        return error_setf(err, ERR_USAGE, "message", "--executors takes up to %d", EXECUTORS_MAX);
-    uint32_t slots = config->slots;
-    if (!slots) {
-        long cores = sysconf(_SC_NPROCESSORS_ONLN);
-        slots = cores > (long)n ? (uint32_t)cores / n : 1;
-    }
-    uint64_t memory = config->memory ? config->memory : executor_default_memory();
-    c->driver_pid = start_driver(c, config);
-    for (uint32_t i = 0; i < n; i++) {
-        struct child *ch = &c->executors[c->executor_count++];
-        ch->config = (struct executor_config){.driver = c->address, .slots = slots, .memory = memory / n, .dir = c->dir, .embedded = true};
-        ch->pid = start_executor(&ch->config);
-    }
-    return 0;
-}
-
 /* ---- frames ---- */
-
-static void clear_progress(struct client *c)
-{
-    if (c->progress_shown)
-        fputs("\r\033[K", stderr);
-    c->progress_shown = false;
-}
 
 static void show_progress(struct client *c, const Drover__Progress *m)
 {
-    if (!c->sink || !c->sink->progress || m->n_stages == 0 || clock_mono_us() - c->started_at < 400000)
+    struct progress_stage stages[PROGRESS_LINES];
+    uint32_t n = 0;
+    if (!c->sink || !c->sink->progress)
         return;
-    clear_progress(c);
-    uint64_t rows = 0;
-    for (size_t i = 0; i < m->n_stages && i < 3; i++) {
-        const Drover__StageProgress *s = m->stages[i];
-        rows += s->rows;
-        fprintf(stderr, "%s[stage %u: %u/%u/%u]", i ? " " : "", s->stage, s->done, s->running, s->total);
+    for (; n < m->n_stages && n < PROGRESS_LINES; n++) {
+        const Drover__StageProgress *st = m->stages[n];
+        stages[n] = (struct progress_stage){st->stage, st->total, st->done, st->running, st->rows};
     }
-    int64_t now = clock_mono_us();
-    double rate = c->progress_at && now > c->progress_at && rows > c->progress_rows ? (double)(rows - c->progress_rows) * 1e6 / (double)(now - c->progress_at) : 0;
-    fprintf(stderr, " %llu rows, %.0f rows/s", (unsigned long long)rows, rate);
-    c->progress_at = now;
-    c->progress_rows = rows;
-    c->progress_shown = true;
-    fflush(stderr);
+    progress_show(&c->progress, stages, n);
 }
 
 static void ack(struct client *c, uint64_t seq)
@@ -200,26 +77,36 @@ static void cancel(struct client *c)
     conn_send(c->conn, MSG_CANCEL_OPERATION, 0, &m.base, NULL);
 }
 
-static bool mine(const struct client *c, const char *operation)
+/* Whether a result is of this operation and was not taken before. */
+static bool fresh(struct client *c, const char *operation, uint64_t seq)
 {
-    return c->operation && strcmp(c->operation, operation) == 0;
+    if (!c->operation || strcmp(c->operation, operation) != 0 || seq <= c->last_seq)
+        return false;
+    c->last_seq = seq;
+    return true;
+}
+
+static void fail(struct client *c, struct error *err)
+{
+    error_move(&c->error, err);
+    c->done = true;
 }
 
 static void on_schema(struct client *c, const Drover__ResultSchema *m)
 {
     struct error err = ERROR_INIT;
+    if (!fresh(c, m->operation_id, m->seq))
+        return;
     struct schema sch = {.count = (uint32_t)m->n_name, .fields = xcalloc(m->n_name + 1, sizeof *sch.fields)};
     int rc = m->n_name == m->n_type ? 0 : error_set(&err, ERR_PROTOCOL, "message", "a schema that does not add up", NULL);
     for (uint32_t i = 0; i < sch.count && rc == 0; i++) {
         sch.fields[i] = (struct field){.name = m->name[i], .nullable = true};
         rc = type_parse(m->type[i], &sch.fields[i].type, &err);
     }
-    if (rc == 0 && c->sink->schema)
-        c->sink->schema(c->sink->ctx, &sch);
-    if (rc != 0) {
-        error_move(&c->error, &err);
-        c->done = true;
-    }
+    if (rc != 0)
+        fail(c, &err);
+    else if (c->sink->schema)
+        c->sink->schema(c->sink->ctx, &sch, m->time_zone);
     xfree(sch.fields);
     ack(c, m->seq);
 }
@@ -229,12 +116,11 @@ static void on_batch(struct client *c, const Drover__ResultBatch *m, const struc
     struct sealed *s;
     size_t used;
     struct error err = ERROR_INIT;
-    if (!mine(c, m->operation_id))
+    if (!fresh(c, m->operation_id, m->seq))
         return;
-    clear_progress(c);
+    progress_clear(&c->progress);
     if (frame_decode(f->bulk, f->bulk_bytes, NULL, &s, &used, &err) != 0) {
-        error_move(&c->error, &err);
-        c->done = true;
+        fail(c, &err);
         return;
     }
     if (c->sink->rows && !c->cancelled && !c->sink->rows(c->sink->ctx, s))
@@ -245,9 +131,9 @@ static void on_batch(struct client *c, const Drover__ResultBatch *m, const struc
 
 static void on_end(struct client *c, const Drover__ResultEnd *m)
 {
-    if (!mine(c, m->operation_id))
+    if (!fresh(c, m->operation_id, m->seq))
         return;
-    clear_progress(c);
+    progress_clear(&c->progress);
     for (size_t i = 0; i < m->n_warnings; i++)
         fprintf(stderr, "drover: %s\n", m->warnings[i]);
     if (m->has_error && !error_decode(m->error.data, m->error.len, &c->error))
@@ -257,35 +143,35 @@ static void on_end(struct client *c, const Drover__ResultEnd *m)
     ack(c, m->seq);
 }
 
+static void on_session(struct client *c, const Drover__SessionOpened *m)
+{
+    xfree(c->session);
+    xfree(c->web);
+    c->session = xstrdup(m->session_id);
+    c->web = xstrdup(m->web);
+    for (size_t i = 0; i < m->n_warnings; i++)
+        fprintf(stderr, "drover: %s\n", m->warnings[i]);
+    c->answered = true;
+}
+
+static void on_status(struct client *c, const Drover__StatusReply *m)
+{
+    xfree(c->json);
+    c->json = xstrdup(m->json);
+    c->status = m->status;
+    c->answered = true;
+}
+
 static void frame_cb(struct conn *conn, const struct frame *f)
 {
     struct client *c = conn->owner;
     switch (f->type) {
-    case MSG_SESSION_OPENED: {
-        const Drover__SessionOpened *m = f->message;
-        c->session = xstrdup(m->session_id);
-        c->web = xstrdup(m->web);
-        for (size_t i = 0; i < m->n_warnings; i++)
-            fprintf(stderr, "drover: %s\n", m->warnings[i]);
-        c->answered = true;
-        break;
-    }
-    case MSG_RESULT_SCHEMA: {
-        const Drover__ResultSchema *m = f->message;
-        if (mine(c, m->operation_id))
-            on_schema(c, m);
-        break;
-    }
+    case MSG_SESSION_OPENED: on_session(c, f->message); break;
+    case MSG_RESULT_SCHEMA: on_schema(c, f->message); break;
     case MSG_RESULT_BATCH: on_batch(c, f->message, f); break;
     case MSG_RESULT_END: on_end(c, f->message); break;
     case MSG_PROGRESS: show_progress(c, f->message); break;
-    case MSG_STATUS_REPLY: {
-        const Drover__StatusReply *m = f->message;
-        c->json = xstrdup(m->json);
-        c->status = m->status;
-        c->answered = true;
-        break;
-    }
+    case MSG_STATUS_REPLY: on_status(c, f->message); break;
     case MSG_KILL_REPLY:
         c->found = ((const Drover__KillReply *)f->message)->found;
         c->answered = true;
@@ -313,7 +199,23 @@ static const struct conn_ops ops = {.on_open = open_cb, .on_frame = frame_cb, .o
 static void sigint_cb(uv_signal_t *h, int signum)
 {
     (void)signum;
-    cancel(h->data);
+    struct client *c = h->data;
+    c->cancelled = true;
+    cancel(c);
+}
+
+static void sigchld_cb(uv_signal_t *h, int signum)
+{
+    (void)signum;
+    struct client *c = h->data;
+    progress_clear(&c->progress);
+    if (c->embedded)
+        embedded_reap(c->embedded);
+}
+
+static void timer_cb(uv_timer_t *t)
+{
+    ((struct client *)t->data)->timer_done = true;
 }
 
 static void wait_for(struct client *c, const bool *flag)
@@ -322,33 +224,39 @@ static void wait_for(struct client *c, const bool *flag)
         uv_run(&c->loop, UV_RUN_ONCE);
 }
 
+/* Whatever comes meanwhile is handled. */
+static void wait_ms(struct client *c, uint64_t ms)
+{
+    c->timer_done = false;
+    uv_timer_start(&c->timer, timer_cb, ms, 0);
+    while (!c->timer_done && !c->cancelled)
+        uv_run(&c->loop, UV_RUN_ONCE);
+    uv_timer_stop(&c->timer);
+}
+
 static int lost(struct client *c, struct error *err)
 {
     return error_set(err, ERR_CONNECTION_LOST, "address", c->address, "message", c->closed_reason ? c->closed_reason : "it is closed", NULL);
 }
 
-/* ---- life ---- */
+/* ---- connecting ---- */
 
-static void nothing_cb(uv_timer_t *t)
+static bool try_connect(struct client *c)
 {
-    (void)t;
+    c->closed = c->opened = false;
+    c->conn = conn_connect(&c->rpc, c->address, ROLE_CLIENT, &ops, c);
+    wait_for(c, &c->opened);
+    return c->opened;
 }
 
-/* An embedded driver needs a moment until its socket is there. */
 static int connect_driver(struct client *c, struct error *err)
 {
-    for (int i = 0; i < (c->dir ? CONNECT_TRIES : 1); i++) {
-        c->closed = false;
-        c->conn = conn_connect(&c->rpc, c->address, ROLE_CLIENT, &ops, c);
-        wait_for(c, &c->opened);
-        if (c->opened)
+    int tries = c->embedded ? CONNECT_TRIES : 1;
+    for (int i = 0; i < tries; i++) {
+        if (try_connect(c))
             return 0;
-        if (c->dir && i + 1 < CONNECT_TRIES) {
-            bool over = false;
-            (void)over;
-            uv_timer_start(&c->timer, nothing_cb, i < 20 ? 1 : 10, 0);
-            uv_run(&c->loop, UV_RUN_ONCE);
-        }
+        if (i + 1 < tries)
+            wait_ms(c, i < 20 ? 1 : 10);
     }
     return error_set(err, ERR_CONNECT, "address", c->address, "message", c->closed_reason ? c->closed_reason : "no answer", NULL);
 }
@@ -364,6 +272,7 @@ static int open_session(struct client *c, const struct client_config *config, st
         items[i].value = (char *)(uintptr_t)config->settings[i].value;
         list[i] = &items[i];
     }
+    m.session_id = c->session;
     m.n_settings = config->setting_count;
     m.settings = list;
     m.working_dir = getcwd(cwd, sizeof cwd) ? cwd : (char *)"/";
@@ -376,15 +285,46 @@ static int open_session(struct client *c, const struct client_config *config, st
     return c->answered ? 0 : lost(c, err);
 }
 
+/* The connection broke while an operation runs: makes it anew and asks for the results after the last one taken. */
+static bool come_back(struct client *c)
+{
+    int64_t until = clock_mono_us() + COME_BACK_MS * 1000ll;
+    const struct client_config nothing = {0};
+    struct error err = ERROR_INIT;
+    if (c->embedded || !c->session || c->cancelled || ++c->come_backs > COME_BACKS_MAX)
+        return false;
+    char *session = xstrdup(c->session), *reason = xstrdup(c->closed_reason);
+    progress_clear(&c->progress);
+    fprintf(stderr, "drover: the connection to %s was lost (%s); trying to come back\n", c->address, reason);
+    while (!try_connect(c) && clock_mono_us() < until && !c->cancelled)
+        wait_ms(c, COME_BACK_PAUSE_MS);
+    bool same = false;
+    if (c->opened && open_session(c, &nothing, &err) == 0) {
+        same = strcmp(session, c->session) == 0;
+        xfree(c->closed_reason);
+        c->closed_reason = xstrdup("the driver was started anew and does not know what ran");
+    }
+    error_fini(&err);
+    if (same) {
+        Drover__Attach m = DROVER__ATTACH__INIT;
+        m.session_id = c->session;
+        m.operation_id = c->operation;
+        m.last_seq = c->last_seq;
+        conn_send(c->conn, MSG_ATTACH, 0, &m.base, NULL);
+    }
+    xfree(session);
+    xfree(reason);
+    return same;
+}
+
+/* ---- life ---- */
+
 int client_open(const struct client_config *config, struct client **ret, struct error *err)
 {
     struct client *c = xcalloc(1, sizeof *c);
     signal(SIGPIPE, SIG_IGN);
-    int rc = 0;
-    if (config->driver)
-        c->address = xstrdup(config->driver);
-    else
-        rc = start_embedded(c, config, err);
+    int rc = config->driver ? 0 : embedded_start(config, &c->embedded, err);
+    c->address = xstrdup(config->driver ? config->driver : c->embedded ? embedded_address(c->embedded) : "");
     uv_loop_init(&c->loop);
     rpc_init(&c->rpc, &c->loop, "client");
     uv_timer_init(&c->loop, &c->timer);
@@ -396,7 +336,7 @@ int client_open(const struct client_config *config, struct client **ret, struct 
         rc = rpc_read_secret(&c->rpc, config->secret_file, err);
     if (rc == 0)
         rc = connect_driver(c, err);
-    if (rc == 0)
+    if (rc == 0 && !config->no_session)
         rc = open_session(c, config, err);
     if (rc != 0) {
         client_close(c);
@@ -410,7 +350,6 @@ void client_close(struct client *c)
 {
     if (!c)
         return;
-    c->closing = true;
     conn_close(c->conn, "done");
     uv_close((uv_handle_t *)&c->sigint, NULL);
     uv_close((uv_handle_t *)&c->sigchld, NULL);
@@ -418,24 +357,12 @@ void client_close(struct client *c)
     uv_run(&c->loop, UV_RUN_DEFAULT);
     uv_loop_close(&c->loop);
     rpc_fini(&c->rpc);
-    if (c->dir) {
-        /* The results are out; nothing in these processes is worth a wait. */
-        for (uint32_t i = 0; i < c->executor_count; i++)
-            kill(c->executors[i].pid, SIGKILL);
-        if (c->driver_pid > 0)
-            kill(c->driver_pid, SIGKILL);
-        while (waitpid(-1, NULL, 0) > 0) {
-        }
-        struct error err = ERROR_INIT;
-        if (fs_remove(c->dir, &err) != 0)
-            error_fini(&err);
-    }
+    embedded_stop(c->embedded);
     error_fini(&c->error);
     xfree(c->address);
     xfree(c->closed_reason);
     xfree(c->session);
     xfree(c->web);
-    xfree(c->dir);
     xfree(c->json);
     xfree(c);
 }
@@ -456,17 +383,21 @@ int client_execute(struct client *c, const char *sql, const struct client_sink *
     c->operation = xasprintf("%s-%llu", c->session, (unsigned long long)++number);
     c->sink = sink;
     c->done = c->cancelled = false;
-    c->progress_at = 0;
-    c->progress_rows = 0;
-    c->started_at = clock_mono_us();
+    c->last_seq = 0;
+    c->come_backs = 0;
+    progress_begin(&c->progress);
     m.session_id = c->session;
     m.operation_id = c->operation;
     m.sql = (char *)(uintptr_t)sql;
     uv_signal_start(&c->sigint, sigint_cb, SIGINT);
     conn_send(c->conn, MSG_EXECUTE, 0, &m.base, NULL);
-    wait_for(c, &c->done);
+    do
+        wait_for(c, &c->done);
+    while (!c->done && come_back(c));
+    if (!c->done && c->embedded)
+        wait_ms(c, 50); /* the dead driver's exit status is about to come, and is told */
     uv_signal_stop(&c->sigint);
-    clear_progress(c);
+    progress_clear(&c->progress);
     xfree(c->operation);
     c->operation = NULL;
     c->sink = NULL;
@@ -479,17 +410,22 @@ int client_execute(struct client *c, const char *sql, const struct client_sink *
     return (int)err->code;
 }
 
-int client_status(struct client *c, const char *path, char **ret_json, struct error *err)
+static int ask(struct client *c, enum msg_type type, const ProtobufCMessage *m, struct error *err)
 {
-    Drover__StatusRequest m = DROVER__STATUS_REQUEST__INIT;
     if (!c->conn)
         return lost(c, err);
-    m.path = (char *)(uintptr_t)path;
     c->answered = false;
-    conn_send(c->conn, MSG_STATUS_REQUEST, 1, &m.base, NULL);
+    conn_send(c->conn, type, 1, m, NULL);
     wait_for(c, &c->answered);
-    if (!c->answered)
-        return lost(c, err);
+    return c->answered ? 0 : lost(c, err);
+}
+
+int client_status(struct client *c, const char *path, unsigned *ret_status, char **ret_json, struct error *err)
+{
+    Drover__StatusRequest m = DROVER__STATUS_REQUEST__INIT;
+    m.path = (char *)(uintptr_t)path;
+    TRY(ask(c, MSG_STATUS_REQUEST, &m.base, err));
+    *ret_status = c->status;
     *ret_json = c->json;
     c->json = NULL;
     return 0;
@@ -498,14 +434,8 @@ int client_status(struct client *c, const char *path, char **ret_json, struct er
 int client_kill(struct client *c, uint64_t job_id, bool *ret_found, struct error *err)
 {
     Drover__KillJob m = DROVER__KILL_JOB__INIT;
-    if (!c->conn)
-        return lost(c, err);
     m.job_id = job_id;
-    c->answered = false;
-    conn_send(c->conn, MSG_KILL_JOB, 1, &m.base, NULL);
-    wait_for(c, &c->answered);
-    if (!c->answered)
-        return lost(c, err);
+    TRY(ask(c, MSG_KILL_JOB, &m.base, err));
     *ret_found = c->found;
     return 0;
 }

@@ -144,6 +144,16 @@ void printer_free(struct printer *p)
     xfree(p);
 }
 
+void printer_set_zone(struct printer *p, const struct zone *zone)
+{
+    p->opt.zone = zone;
+}
+
+void printer_set_width(struct printer *p, uint32_t columns)
+{
+    p->opt.terminal_width = columns;
+}
+
 bool printer_failed(const struct printer *p)
 {
     return p->failed;
@@ -290,9 +300,35 @@ static void lay_out(struct printer *p)
     buf_reset(&p->head);
 }
 
+static void keep_cell(struct printer *p, const char *s, size_t bytes)
+{
+    ARRAY_GROW(p->cells, p->cell_count, p->cell_cap);
+    uint32_t offset = (uint32_t)p->head.bytes;
+    add_visible(&p->head, s, bytes);
+    p->cells[p->cell_count++] = (struct cell){offset, (uint32_t)p->head.bytes - offset};
+}
+
+/* A text of several lines in the only column, such as EXPLAIN's, stays lines. False: it is none, or widths are fixed already. */
+static bool table_lines(struct printer *p, const struct column *col, uint32_t row)
+{
+    if (p->laid_out || !cell_text(p, col, row) || !p->scratch.bytes || !memchr(p->scratch.data, '\n', p->scratch.bytes))
+        return false;
+    const char *at = p->scratch.data, *stop = at + p->scratch.bytes;
+    while (at < stop) {
+        const char *end = memchr(at, '\n', (size_t)(stop - at));
+        keep_cell(p, at, (size_t)((end ? end : stop) - at));
+        at = end ? end + 1 : stop;
+    }
+    if (p->cell_count >= HEAD_ROWS || p->head.bytes >= HEAD_BYTES)
+        lay_out(p);
+    return true;
+}
+
 static void table_row(struct printer *p, const struct batch *b, uint32_t row)
 {
     struct buf visible = BUF_INIT;
+    if (p->sch.count == 1 && table_lines(p, &b->cols[0], row))
+        return;
     for (uint32_t i = 0; i < p->sch.count; i++) {
         if (!cell_text(p, &b->cols[i], row))
             buf_adds(&p->scratch, "NULL");
@@ -305,10 +341,7 @@ static void table_row(struct printer *p, const struct batch *b, uint32_t row)
             buf_adds(&p->out, i + 1 == p->sch.count ? " |\n" : " ");
             continue;
         }
-        ARRAY_GROW(p->cells, p->cell_count, p->cell_cap);
-        uint32_t offset = (uint32_t)p->head.bytes;
-        add_visible(&p->head, p->scratch.data, p->scratch.bytes);
-        p->cells[p->cell_count++] = (struct cell){offset, (uint32_t)p->head.bytes - offset};
+        keep_cell(p, p->scratch.data, p->scratch.bytes);
     }
     buf_fini(&visible);
     if (!p->laid_out && (p->cell_count >= (size_t)HEAD_ROWS * p->sch.count || p->head.bytes >= HEAD_BYTES))
@@ -329,10 +362,13 @@ static void table_end(struct printer *p, double ms)
             lay_out(p);
         add_rule(p);
     }
-    if (p->opt.counts && p->sch.count)
-        buf_addf(&p->out, "%llu row%s (%.3f s)\n", (unsigned long long)p->rows, p->rows == 1 ? "" : "s", ms / 1000);
-    else if (p->opt.counts)
-        buf_addf(&p->out, "done (%.3f s)\n", ms / 1000);
+    if (!p->opt.counts)
+        return;
+    if (p->sch.count)
+        buf_addf(&p->out, "%llu row%s", (unsigned long long)p->rows, p->rows == 1 ? "" : "s");
+    else
+        buf_adds(&p->out, "done");
+    buf_addf(&p->out, ms < 1000 ? " (%.1f ms)\n" : " (%.2f s)\n", ms < 1000 ? ms : ms / 1000);
 }
 
 /* ---- csv and tsv ---- */

@@ -23,7 +23,7 @@ bool output_format_parse(const char *name, enum output_format *ret);
 struct printer_options {
     enum output_format format;
     uint32_t terminal_width; /* columns to fit a table into; 0: no terminal, cells are never cut */
-    bool counts;             /* TABLE: "3 rows (0.012 s)" after each */
+    bool counts;             /* TABLE: "3 rows (1.2 ms)" after each */
     const struct zone *zone; /* timestamps are shown in it; NULL: UTC */
     /* Takes all bytes or returns non-zero, after which the printer drops what comes and printer_failed is true. */
     int (*write)(void *ctx, const char *data, size_t bytes);
@@ -34,6 +34,9 @@ struct printer;
 
 struct printer *printer_new(const struct printer_options *options);
 void printer_free(struct printer *p); /* flushes; accepts NULL */
+/* Between statements: the zone of timestamps, and the terminal's width when it has one. */
+void printer_set_zone(struct printer *p, const struct zone *zone);
+void printer_set_width(struct printer *p, uint32_t columns);
 /* A statement's result starts; sch is copied. A statement without a result has no columns. */
 void printer_begin(struct printer *p, const struct schema *sch);
 /* Borrows b, whose columns have the schema's types. */

@@ -56,11 +56,11 @@ static const struct command {
     {"submit", "FILE.sql", "run a file of statements on a cluster", CMD_SUBMIT, command_submit},
     {"driver", "", "the driver daemon", CMD_DRIVER, command_driver},
     {"executor", "", "an executor daemon", CMD_EXECUTOR, command_executor},
-    {"jobs", "", "jobs of a driver", CMD_STATUS, command_status},
-    {"stages", "", "stages of a driver's jobs", CMD_STATUS, command_status},
+    {"jobs", "[JOB]", "jobs of a driver", CMD_STATUS, command_status},
+    {"stages", "[JOB]", "stages of a driver's jobs", CMD_STATUS, command_status},
     {"executors", "", "executors of a driver", CMD_STATUS, command_status},
-    {"config", "", "settings and what they mean", CMD_STATUS, command_status},
-    {"kill", "JOB", "end a job", CMD_KILL, command_kill},
+    {"config", "", "settings and what they mean; needs no driver", CMD_STATUS, command_status},
+    {"kill", "JOB...", "end jobs", CMD_KILL, command_kill},
     {"explain", "SQL", "the plan of a query", CMD_EXPLAIN, command_explain},
 };
 
@@ -218,6 +218,11 @@ static int parse(const struct command *c, int argc, char **argv, struct command_
     cl->command = c->name;
     for (int i = 0; i < argc; i++) {
         const char *arg = argv[i], *value;
+        if (c->bit == CMD_SQL && (arg[0] != '-' || arg[1] == 0)) { /* in its place among -e and -f */
+            ARRAY_GROW(cl->sources, cl->source_count, cl->source_cap);
+            cl->sources[cl->source_count++] = (struct sql_source){arg, false};
+            continue;
+        }
         if (arg[0] != '-' || arg[1] == 0) {
             ARRAY_GROW(cl->args, cl->arg_count, cl->arg_cap);
             cl->args[cl->arg_count++] = arg;

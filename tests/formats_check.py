@@ -25,7 +25,8 @@ drover, tool = sys.argv[1], sys.argv[2]
 work = sys.argv[3] if len(sys.argv) > 3 else tempfile.mkdtemp(prefix="formats_check.")
 os.makedirs(work, exist_ok=True)
 os.environ.setdefault("TZ", "UTC")
-spark = SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false").config("spark.sql.session.timeZone", "UTC").config(
+spark = SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false").config(
+    "spark.ui.showConsoleProgress", "false").config("spark.sql.session.timeZone", "UTC").config(
     "spark.sql.warehouse.dir", work + "/warehouse").config("spark.driver.extraJavaOptions", "-Dderby.system.home=" + work).getOrCreate()
 spark.sparkContext.setLogLevel("OFF")
 hive = spark._jvm.org.apache.spark.sql.execution.HiveResult

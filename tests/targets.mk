@@ -24,6 +24,17 @@ CHECKS += unit
 unit: $(UNIT)
 	$(Q)for t in $(UNIT); do echo "unit $${t##*/}"; $$t || exit 1; done
 
+# ---- sim: the pure cores on virtual time; SEEDS=N FROM=K ----
+CHECKS += sim
+SIM := $(BUILD)/tests/sim/sim
+SIM_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/sim/*.c))
+$(SIM): $(SIM_OBJ) $(LIB)
+	$(Q)$(CXX) $(CFLAGS:-std=gnu17=) -o $@ $(SIM_OBJ) $(LIB) $(LDLIBS)
+
+.PHONY: sim
+sim: $(SIM)
+	$(Q)$(SIM) --seeds $(or $(SEEDS),2000) --from $(or $(FROM),1)
+
 # ---- cluster: real daemons on loopback. TESTS="part of a name" ----
 CHECKS += cluster
 .PHONY: cluster kills
@@ -33,6 +44,15 @@ cluster: all
 # The sweep: every TPC-H query, a kill at every point and at seeded times, RUNS times. SEED=2 SCALE=0.1
 kills: all
 	$(Q)RUNS=$(or $(RUNS),20) SEED=$(or $(SEED),2) SCALE=$(or $(SCALE),0.1) $(PYTHON) tests/cluster/test_kill.py
+
+# ---- formats: what is read and written, beside Spark, DuckDB and pyarrow ----
+CHECKS += formats parquet
+.PHONY: formats parquet
+formats: all $(BUILD)/tests/unit/test_csv
+	$(Q)$(PYTHON) tests/formats_check.py build/drover $(BUILD)/tests/unit/test_csv
+
+parquet: $(BUILD)/tests/unit/test_parquet
+	$(Q)$(PYTHON) tests/parquet_check.py $(BUILD)/tests/unit/test_parquet
 
 # ---- sanitize: a short pass under the sanitizers ----
 .PHONY: sanitize

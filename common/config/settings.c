@@ -52,6 +52,35 @@ void settings_copy(struct settings *to, const struct settings *from)
         strmap_put(&to->values, e->key, xstrdup(e->value));
 }
 
+/* Settings of the kind TEXT that take only these. */
+static const struct choice {
+    const char *key, *options[8];
+} choices[] = {
+    {"spark.sql.parquet.compression.codec", {"none", "uncompressed", "snappy", "gzip", "lz4_raw", "zstd"}},
+    {"spark.sql.sources.partitionOverwriteMode", {"static", "dynamic"}},
+    {"spark.sql.timestampType", {"TIMESTAMP_LTZ", "TIMESTAMP_NTZ"}},
+};
+
+static int check_choice(const char *key, const char *value, struct error *err)
+{
+    for (size_t i = 0; i < ARRAY_LEN(choices); i++) {
+        if (strcmp(choices[i].key, key) != 0)
+            continue;
+        struct buf text = BUF_INIT;
+        for (size_t o = 0; o < ARRAY_LEN(choices[i].options) && choices[i].options[o]; o++) {
+            if (str_eq_nocase(choices[i].options[o], value)) {
+                buf_fini(&text);
+                return 0;
+            }
+            buf_addf(&text, "%s%s", o ? ", " : "", choices[i].options[o]);
+        }
+        error_set(err, ERR_SETTING_OPTIONS, "confName", key, "confValue", value, "confOptions", text.data, NULL);
+        buf_fini(&text);
+        return (int)err->code;
+    }
+    return 0;
+}
+
 static bool valid(const struct setting_row *row, const char *value)
 {
     char *end;
@@ -70,14 +99,13 @@ int settings_set(struct settings *s, const char *key, const char *value, char **
     static const char *const kinds[] = {"true or false", "a whole number", "a size such as 64m", "a time such as 30s", "a text"};
     *ret_warning = NULL;
     const struct setting_row *row = find(key);
-    if (!row && str_has_prefix(key, "drover.")) {
-        char *want = xasprintf("there is no setting of this name; the nearest is %s", nearest(key));
-        error_set(err, ERR_INVALID_SETTING, "confName", key, "confValue", value, "confType", want, NULL);
-        xfree(want);
-        return (int)err->code;
-    }
+    if (!row && str_has_prefix(key, "drover."))
+        return error_set(err, ERR_SETTING_UNKNOWN, "config", key, "nearest", nearest(key), NULL);
     if (row && !valid(row, value))
         return error_set(err, ERR_INVALID_SETTING, "confName", key, "confValue", value, "confType", kinds[row->kind], NULL);
+    TRY(check_choice(key, value, err));
+    if (row && row->kind == SETTING_INT && row->fallback[0] != '0' && strtoll(value, NULL, 10) <= 0)
+        return error_set(err, ERR_SETTING_REQUIREMENT, "confName", key, "confValue", value, "confRequirement", "it must be positive", NULL);
     if (!row && str_has_prefix(key, "spark.") && !strmap_get(&s->values, key))
         *ret_warning = xasprintf("the setting %s means nothing here and is only kept; the nearest is %s", key, nearest(key));
     xfree(strmap_put(&s->values, key, xstrdup(value)));

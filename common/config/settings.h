@@ -22,7 +22,7 @@ struct settings {
 void settings_init(struct settings *s);
 void settings_fini(struct settings *s);
 void settings_copy(struct settings *to, const struct settings *from);
-/* ERR_INVALID_SETTING for a bad value or an unknown drover.* key. *ret_warning: owned text, or NULL. */
+/* ERR_INVALID_SETTING, ERR_SETTING_OPTIONS for a bad value, ERR_SETTING_UNKNOWN for an unknown drover.* key. *ret_warning: owned text, or NULL. */
 WARN_UNUSED int settings_set(struct settings *s, const char *key, const char *value, char **ret_warning, struct error *err);
 void settings_unset(struct settings *s, const char *key);
 const char *settings_text(const struct settings *s, const char *key); /* set, default, or NULL for unknown ones */

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/format/manifest.h"
@@ -47,6 +48,12 @@ static const char *join(struct arena *ar, const char *folder, const char *path)
     return arena_printf(ar, "%s/%s", folder, path);
 }
 
+static void pause_ms(int ms)
+{
+    struct timespec t = {.tv_nsec = ms * 1000000l};
+    nanosleep(&t, NULL);
+}
+
 static bool is_there(const char *path)
 {
     struct stat st;
@@ -59,7 +66,7 @@ static void remove_all(const char *path)
     for (int i = 0; i < REMOVE_TRIES && is_there(path); i++) {
         struct error err = ERROR_INIT;
         if (i > 0)
-            usleep(20000);
+            pause_ms(20);
         if (fs_remove(path, &err) != 0)
             error_fini(&err);
     }
@@ -100,7 +107,7 @@ static int lock_target(struct arena *ar, const char *pending, int *ret_fd, struc
         error_fini(&failed);
         if (waited >= LOCK_WAIT_MS)
             return error_set(err, ERR_IO, "path", path, "message", "another write has been committing to this folder for a minute", NULL);
-        usleep(5000);
+        pause_ms(5);
     }
 }
 

@@ -278,7 +278,7 @@ static int check_node(struct checker *ck, const struct pnode *n, bool is_root)
     case PN_SINK_WRITE:
         if (!n->write_format || !n->write_dir || n->write_partition_count > in->count)
             return bad(ck, n, "what to write");
-        return 0;
+        return check_same(ck, n, &n->out, in);
     }
     return bad(ck, n, "kind");
 }

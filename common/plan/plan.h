@@ -75,7 +75,7 @@ struct plan_agg {
 struct pnode {
     enum pnode_kind kind;
     uint32_t id;            /* number within the stage, for metrics and EXPLAIN */
-    struct schema out;      /* what it delivers; empty for sinks */
+    struct schema out;      /* what it delivers; SINK_WRITE: what the files hold, by position; empty for other sinks */
     uint32_t input_count;
     struct pnode **inputs;
     double rows_estimate;   /* < 0: unknown; sizes tables ahead */

@@ -29,6 +29,7 @@ enum peer_role {
 
 enum {
     HANDSHAKE_MS = 5000,
+    RESULT_WINDOW = 8 << 20,    /* bytes of one attempt's results that the driver has not taken, past which it waits */
     STALL_MS = 30000,             /* a frame that was begun must bring STALL_BYTES in so long, or be complete */
     STALL_BYTES = 16 << 10,
     WRITE_QUEUE_HIGH = 8 << 20,

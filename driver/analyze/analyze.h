@@ -5,20 +5,33 @@
  */
 #pragma once
 
+#include "driver/analyze/logical.h"
 #include "driver/catalog/session.h"
 #include "driver/sql/ast.h"
 
+/*
+ * What a statement changes, as data. The catalog may have changed since the snapshot: what another session did meanwhile
+ * is an error of the statement (if_not_exists, if_exists: none).
+ */
 enum effect_kind {
     EFFECT_NONE,
-    EFFECT_SET,       /* name = value */
-    EFFECT_UNSET,     /* name; NULL: every setting */
-    EFFECT_RELATION,  /* put relation */
-    EFFECT_DROP,      /* name */
+    EFFECT_SET,           /* name = value */
+    EFFECT_UNSET,         /* name; NULL: every setting */
+    EFFECT_USE,           /* name of a database */
+    EFFECT_VIEW,          /* relation becomes a temporary view of the session */
+    EFFECT_DROP_VIEW,     /* name of a temporary view */
+    EFFECT_RELATION,      /* relation becomes a table or view of the catalog */
+    EFFECT_DROP_RELATION, /* database, name */
+    EFFECT_DATABASE,      /* name, comment, location */
+    EFFECT_DROP_DATABASE, /* name */
 };
 struct effect {
     enum effect_kind kind;
-    const char *name, *value;
-    struct relation *relation; /* a reference that passes to the server */
+    bool replace, if_exists;
+    const char *name, *value, *database, *comment, *location;
+    struct relation *relation;  /* a reference that passes to the server */
+    uint32_t folder_count;      /* DROP_*: folders of managed tables, which go once the catalog has forgotten them */
+    const char **folders;
 };
 
 enum analyzed_kind {
@@ -33,6 +46,7 @@ struct analyzed {
     struct schema schema;     /* ROWS, QUERY: names and types of the result */
     struct sealed *rows;      /* ROWS: a reference, or NULL for none */
     struct effect effect;
+    const struct ast_statement *explained; /* EXPLAIN: the inner statement */
     enum ast_explain explain;
 };
 

@@ -83,6 +83,7 @@ struct logical {
     const char *write_format;       /* WRITE */
     struct write_target write_target;
     struct options write_options;
+    struct schema write_schema;     /* WRITE: names in the files and folders, by position of the input's columns */
     uint32_t write_partition_count; /* WRITE: trailing columns of the input are partition folders */
 };
 

@@ -81,25 +81,6 @@ static int rename_columns(struct binder *b, struct logical *lp, const struct ast
     return 0;
 }
 
-static int missing_table(struct binder *b, const struct ast_name *name, struct span span)
-{
-    struct buf text = BUF_INIT;
-    const char *last = name->parts[name->count - 1].text, *best = "";
-    int least = 1 << 20;
-    for (uint32_t i = 0; i < name->count; i++)
-        buf_addf(&text, "%s`%s`", i ? "." : "", name->parts[i].text);
-    STRMAP_EACH(&b->snap->relations, e) {
-        int d = str_distance(last, e->key);
-        if (d < least) {
-            least = d;
-            best = e->key;
-        }
-    }
-    error_set(b->err, ERR_TABLE_MISSING, "relationName", text.data, "proposal", *best ? best : "none exists", NULL);
-    buf_fini(&text);
-    return fail_at(b, span);
-}
-
 static int bind_view(struct binder *b, const struct relation *r, struct span span, struct logical **ret)
 {
     if (b->view_depth >= VIEW_DEPTH_MAX) {
@@ -111,9 +92,11 @@ static int bind_view(struct binder *b, const struct relation *r, struct span spa
     struct cte *ctes = b->ctes;
     struct scope *outer = b->outer;
     struct lcol *gid = b->gid;
+    const struct relation *view = b->view;
     b->ctes = NULL;
     b->outer = NULL;
     b->gid = NULL;
+    b->view = r;
     b->view_depth++;
     struct logical *lp = NULL;
     if (rc == 0)
@@ -122,16 +105,17 @@ static int bind_view(struct binder *b, const struct relation *r, struct span spa
     b->ctes = ctes;
     b->outer = outer;
     b->gid = gid;
+    b->view = view;
     if (rc != 0) {
         if (b->err->detail)
             b->err->detail->span = span; /* offsets into the view's text mean nothing here */
         error_note(b->err, "in the view %s", r->name);
         return rc;
     }
-    if (r->column_count == lp->out_count) {
+    if (r->renames && r->schema.count == lp->out_count) {
         lp->out = arena_dup(b->ar, lp->out, lp->out_count * sizeof *lp->out);
-        for (uint32_t i = 0; i < r->column_count; i++)
-            lp->out[i].name = r->columns[i];
+        for (uint32_t i = 0; i < lp->out_count; i++)
+            lp->out[i].name = r->schema.fields[i].name;
     }
     *ret = lp;
     return 0;
@@ -168,25 +152,22 @@ static int bind_table(struct binder *b, const struct ast_rel *rel, struct scope 
             }
         }
     }
-    bool ours = n->count == 1 || (n->count == 2 && (str_eq_nocase(n->parts[0].text, "default") || str_eq_nocase(n->parts[0].text, "global_temp")));
-    const struct relation *r = ours ? snapshot_find(b->snap, last) : NULL;
+    struct relation *r;
     const struct table_ref *t;
+    TRY(name_find(b, n, &r));
     if (r && r->is_view) {
         TRY(bind_view(b, r, rel->span, &lp));
     } else if (r) {
-        TRY(table_resolve(b, r->name, r->format, &r->options, r->paths, r->path_count, r->has_schema ? &r->schema : NULL, rel->span, &t));
+        TRY(table_of_relation(b, r, rel->span, &t));
         TRY(table_scan(b, t, rel->span, &lp));
     } else if (n->count == 2 && format_find(n->parts[0].text)) {
-        struct options options = {0};
-        options.count = rel->option_count;
-        options.items = ARENA_ARRAY(b->ar, struct option, rel->option_count);
-        for (uint32_t i = 0; i < rel->option_count; i++)
-            options.items[i] = (struct option){rel->options[i].key, rel->options[i].value ? rel->options[i].value : ""};
+        struct options options = ddl_options(b->ar, rel->options, rel->option_count);
         const char *path = snapshot_path(b->snap, b->ar, last);
-        TRY(table_resolve(b, last, n->parts[0].text, &options, &path, 1, NULL, rel->span, &t));
+        struct table_source src = {.name = last, .format = n->parts[0].text, .options = &options, .paths = &path, .path_count = 1, .partition_count = -1};
+        TRY(table_resolve(b, &src, rel->span, &t));
         TRY(table_scan(b, t, rel->span, &lp));
     } else {
-        return missing_table(b, n, rel->span);
+        return name_missing(b, n, rel->span);
     }
     scope_add(b, s, last, lp->out, lp->out_count);
     *ret = lp;

@@ -1,41 +1,21 @@
 /* Files behind names: listing, schemas, partition columns from key=value folders. */
 #include "common/expr/parse.h"
+#include "common/format/commit.h"
+#include "common/format/partition.h"
 #include "common/fs/list.h"
 #include "driver/analyze/analyze_impl.h"
 
 #include <ctype.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 
-static const char hive_null[] = "__HIVE_DEFAULT_PARTITION__";
-
-/* %XX of a folder's name undone. */
-static char *unescape(struct arena *ar, const char *p, size_t n)
-{
-    char *out = arena_strndup(ar, p, n), *to = out;
-    for (size_t i = 0; i < n; i++) {
-        unsigned c;
-        if (p[i] == '%' && n - i > 2 && isxdigit((unsigned char)p[i + 1]) && isxdigit((unsigned char)p[i + 2]) &&
-            sscanf(p + i + 1, "%2x", &c) == 1) {
-            *to++ = (char)c;
-            i += 2;
-        } else {
-            *to++ = p[i];
-        }
-    }
-    *to = 0;
-    return out;
-}
-
-/* key=value folders of a path below its root, first to last. */
-static uint32_t partition_keys(struct arena *ar, const char *below, struct option *out, uint32_t max)
+uint32_t table_folders(struct arena *ar, const char *below, struct option *out, uint32_t max)
 {
     uint32_t n = 0;
     for (const char *p = below, *slash; (slash = strchr(p, '/')) != NULL; p = slash + 1) {
         const char *eq = memchr(p, '=', (size_t)(slash - p));
         if (eq && n < max)
-            out[n++] = (struct option){unescape(ar, p, (size_t)(eq - p)), unescape(ar, eq + 1, (size_t)(slash - eq - 1))};
+            out[n++] = (struct option){partition_unescape(ar, p, (size_t)(eq - p)), partition_unescape(ar, eq + 1, (size_t)(slash - eq - 1))};
     }
     return n;
 }
@@ -70,7 +50,7 @@ static const struct type *value_type(const char *v)
     int32_t d;
     unsigned digits = whole_digits(v);
     bool space = n == 0 || isspace((unsigned char)v[0]) || isspace((unsigned char)v[n - 1]);
-    if (strcmp(v, hive_null) == 0)
+    if (strcmp(v, PARTITION_NULL) == 0)
         return type_of(TYPE_NULL);
     if (space)
         return type_of(TYPE_STRING);
@@ -106,8 +86,6 @@ static const struct type *wider_type(const struct query_ctx *cx, const struct ty
     return t ? t : type_of(TYPE_STRING);
 }
 
-enum { KEYS_MAX = 64 };
-
 static int conflicting(struct binder *b, const struct option *have, uint32_t n, const struct schema *sch)
 {
     struct buf text = BUF_INIT;
@@ -137,19 +115,19 @@ static void drop_files(struct file_list *files, const bool *drop)
 static int find_partitions(struct binder *b, struct file_list *files, const struct options *options, const struct schema *user,
                            struct schema *ret)
 {
-    struct option keys[KEYS_MAX];
+    struct option keys[TABLE_FOLDERS_MAX];
     uint32_t count = 0;
     bool deep = options_bool(options, "recursiveFileLookup", false);
     bool *drop = ARENA_ARRAY(b->ar, bool, files->count);
     for (uint32_t f = 0; f < files->count && count == 0 && !deep; f++)
-        count = partition_keys(b->ar, files->items[f].below, keys, KEYS_MAX);
+        count = table_folders(b->ar, files->items[f].below, keys, TABLE_FOLDERS_MAX);
     ret->count = count;
     ret->fields = ARENA_ARRAY(b->ar, struct field, count);
     for (uint32_t i = 0; i < count; i++)
         ret->fields[i] = (struct field){keys[i].name, type_of(TYPE_NULL), true};
     for (uint32_t f = 0; f < files->count && !deep; f++) {
-        struct option have[KEYS_MAX];
-        uint32_t n = count ? partition_keys(b->ar, files->items[f].below, have, KEYS_MAX) : 0;
+        struct option have[TABLE_FOLDERS_MAX];
+        uint32_t n = count ? table_folders(b->ar, files->items[f].below, have, TABLE_FOLDERS_MAX) : 0;
         drop[f] = count ? n == 0 : strchr(files->items[f].below, '/') != NULL;
         bool same = n == count;
         for (uint32_t i = 0; i < n && same; i++)
@@ -183,55 +161,78 @@ static void without(struct binder *b, const struct schema *all, const struct sch
     }
 }
 
-int table_resolve(struct binder *b, const char *name, const char *format, const struct options *options,
-                  const char *const *paths, uint32_t path_count, const struct schema *schema, struct span span,
-                  const struct table_ref **ret)
+/* The columns that a table says are folders. */
+static void declared_partitions(struct binder *b, const struct schema *schema, uint32_t count, struct schema *ret)
 {
-    const struct format_row *row = format_find(format);
-    if (!row) {
-        error_setf(b->err, ERR_ANALYSIS, "message", "there is no format %s: use parquet, csv, json or text", format);
-        error_at(b->err, span);
-        return (int)b->err->code;
+    ret->count = count;
+    ret->fields = arena_dup(b->ar, schema->fields + schema->count - count, count * sizeof *ret->fields);
+}
+
+/* Finishes what a dead driver left half done in the folder, or in one that it is a partition of. */
+static int recover(struct binder *b, const char *path)
+{
+    for (char *p = arena_strdup(b->ar, path), *slash;; *slash = 0) {
+        TRY(file_write_recover(p, b->err));
+        slash = strrchr(p, '/');
+        if (!slash || slash == p || !strchr(slash, '='))
+            return 0;
     }
+}
+
+static int list_files(struct binder *b, const struct table_source *src, struct file_list *files)
+{
+    for (uint32_t i = 0; i < src->path_count; i++) {
+        TRY(recover(b, src->paths[i]));
+        if (src->may_be_missing && !fs_exists(src->paths[i]))
+            continue;
+        TRY(fs_list(b->ar, src->paths[i], files, b->err));
+    }
+    return 0;
+}
+
+static int resolve(struct binder *b, const struct table_source *src, const struct table_ref **ret)
+{
+    const struct format_row *row = format_find(src->format);
+    if (!row)
+        return error_set(b->err, ERR_FORMAT_MISSING, "provider", src->format, NULL);
     struct file_list files = {0};
-    for (uint32_t i = 0; i < path_count; i++) {
-        int listed = fs_list(b->ar, paths[i], &files, b->err);
-        if (listed != 0) {
-            error_at(b->err, span);
-            return listed;
-        }
-    }
+    TRY(list_files(b, src, &files));
     struct table_ref *t = ARENA_NEW(b->ar, struct table_ref);
-    int rc = find_partitions(b, &files, options, schema, &t->partition_schema);
-    if (rc != 0) {
-        error_at(b->err, span);
-        return rc;
-    }
-    t->name = name;
+    bool given = src->schema && src->schema->count;
+    if (given && src->partition_count >= 0)
+        declared_partitions(b, src->schema, (uint32_t)src->partition_count, &t->partition_schema);
+    else
+        TRY(find_partitions(b, &files, src->options, src->schema, &t->partition_schema));
+    t->name = src->name;
     t->format = row->name;
-    t->options = *options;
+    t->options = *src->options;
     t->path_count = files.count;
     t->paths = ARENA_ARRAY(b->ar, const char *, files.count);
     for (uint32_t i = 0; i < files.count; i++)
         t->paths[i] = files.items[i].path;
     struct schema all;
-    if (schema && schema->count) {
-        all = *schema;
-    } else {
-        if (files.count == 0) {
-            error_set(b->err, ERR_SCHEMA_INFER, "format", row->name, NULL);
-            error_at(b->err, span);
-            return (int)b->err->code;
-        }
-        rc = row->infer(options, t->paths, t->path_count, b->cx, b->ar, &all, b->err);
-        if (rc != 0) {
-            error_at(b->err, span);
-            return rc;
-        }
-    }
+    if (given)
+        all = *src->schema;
+    else if (files.count == 0)
+        return error_set(b->err, ERR_SCHEMA_INFER, "format", row->name, NULL);
+    else
+        TRY(row->infer(src->options, t->paths, t->path_count, b->cx, b->ar, &all, b->err));
     without(b, &all, &t->partition_schema, &t->file_schema);
     *ret = t;
     return 0;
+}
+
+int table_resolve(struct binder *b, const struct table_source *src, struct span span, const struct table_ref **ret)
+{
+    return resolve(b, src, ret) == 0 ? 0 : bind_fail_at(b, span);
+}
+
+int table_of_relation(struct binder *b, const struct relation *r, struct span span, const struct table_ref **ret)
+{
+    struct table_source src = {.name = r->name, .format = r->format, .options = &r->options, .paths = r->paths, .path_count = r->path_count,
+                               .schema = &r->schema, .partition_count = r->temporary ? -1 : (int32_t)r->partition_count,
+                               .may_be_missing = !r->temporary};
+    return table_resolve(b, &src, span, ret);
 }
 
 int table_scan(struct binder *b, const struct table_ref *t, struct span span, struct logical **ret)

@@ -1,40 +1,19 @@
 /* Snapshots of what a session knows; see session.h. */
 #include "driver/catalog/session.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "common/expr/zone.h"
 
-struct relation *relation_new(void)
-{
-    struct relation *r = xcalloc(1, sizeof *r);
-    r->refs = 1;
-    arena_init(&r->ar);
-    return r;
-}
-
-struct relation *relation_ref(struct relation *r)
-{
-    __atomic_add_fetch(&r->refs, 1, __ATOMIC_RELAXED);
-    return r;
-}
-
-void relation_unref(struct relation *r)
-{
-    if (!r || __atomic_sub_fetch(&r->refs, 1, __ATOMIC_ACQ_REL) > 0)
-        return;
-    arena_fini(&r->ar);
-    xfree(r);
-}
-
-struct snapshot *snapshot_new(const char *working_dir, const char *user)
+struct snapshot *snapshot_new(struct catalog *catalog, const char *working_dir, const char *user)
 {
     struct snapshot *s = xcalloc(1, sizeof *s);
     s->refs = 1;
     settings_init(&s->settings);
-    strmap_init(&s->relations);
+    strmap_init(&s->views);
+    s->catalog = catalog_ref(catalog);
+    s->database = xstrdup(CATALOG_DATABASE);
     s->working_dir = xstrdup(working_dir);
     s->user = xstrdup(user);
     return s;
@@ -51,9 +30,11 @@ void snapshot_unref(struct snapshot *s)
     if (!s || __atomic_sub_fetch(&s->refs, 1, __ATOMIC_ACQ_REL) > 0)
         return;
     settings_fini(&s->settings);
-    STRMAP_EACH(&s->relations, e)
+    STRMAP_EACH(&s->views, e)
         relation_unref(e->value);
-    strmap_fini(&s->relations);
+    strmap_fini(&s->views);
+    catalog_unref(s->catalog);
+    xfree((void *)(uintptr_t)s->database);
     xfree((void *)(uintptr_t)s->working_dir);
     xfree((void *)(uintptr_t)s->user);
     xfree(s);
@@ -61,41 +42,52 @@ void snapshot_unref(struct snapshot *s)
 
 struct snapshot *snapshot_copy(const struct snapshot *s)
 {
-    struct snapshot *c = snapshot_new(s->working_dir, s->user);
+    struct snapshot *c = snapshot_new(s->catalog, s->working_dir, s->user);
     settings_fini(&c->settings);
     settings_copy(&c->settings, &s->settings);
-    STRMAP_EACH(&s->relations, e)
-        strmap_put(&c->relations, e->key, relation_ref(e->value));
+    snapshot_set_database(c, s->database);
+    STRMAP_EACH(&s->views, e)
+        strmap_put(&c->views, e->key, relation_ref(e->value));
     return c;
 }
 
-static void fold(const char *name, char *out, size_t max)
+void snapshot_set_catalog(struct snapshot *s, struct catalog *c)
 {
-    size_t n = 0;
-    for (; name[n] && n + 1 < max; n++)
-        out[n] = (char)tolower((unsigned char)name[n]);
-    out[n] = 0;
+    catalog_ref(c);
+    catalog_unref(s->catalog);
+    s->catalog = c;
 }
 
-struct relation *snapshot_find(const struct snapshot *s, const char *name)
+void snapshot_set_database(struct snapshot *s, const char *name)
 {
-    char key[256];
-    fold(name, key, sizeof key);
-    return strmap_get(&s->relations, key);
+    char *copy = xstrdup(name);
+    xfree((void *)(uintptr_t)s->database);
+    s->database = copy;
 }
 
-void snapshot_put(struct snapshot *s, struct relation *take)
+struct relation *snapshot_view(const struct snapshot *s, const char *name)
 {
-    char key[256];
-    fold(take->name, key, sizeof key);
-    relation_unref(strmap_put(&s->relations, key, take));
+    struct arena ar;
+    arena_init(&ar);
+    struct relation *r = strmap_get(&s->views, catalog_key(&ar, name));
+    arena_fini(&ar);
+    return r;
 }
 
-bool snapshot_drop(struct snapshot *s, const char *name)
+void snapshot_put_view(struct snapshot *s, struct relation *take)
 {
-    char key[256];
-    fold(name, key, sizeof key);
-    struct relation *r = strmap_remove(&s->relations, key);
+    struct arena ar;
+    arena_init(&ar);
+    relation_unref(strmap_put(&s->views, catalog_key(&ar, take->name), take));
+    arena_fini(&ar);
+}
+
+bool snapshot_drop_view(struct snapshot *s, const char *name)
+{
+    struct arena ar;
+    arena_init(&ar);
+    struct relation *r = strmap_remove(&s->views, catalog_key(&ar, name));
+    arena_fini(&ar);
     relation_unref(r);
     return r != NULL;
 }
@@ -125,7 +117,8 @@ int snapshot_context(const struct snapshot *s, struct arena *ar, int64_t now_us,
         name = system_zone(ar);
     struct query_ctx cx = {.now_us = now_us, .seed = seed, .zone_name = arena_strdup(ar, name),
                            .ansi = settings_bool(&s->settings, "spark.sql.ansi.enabled"),
-                           .user = arena_strdup(ar, s->user), .catalog = "spark_catalog", .database = "default"};
+                           .user = arena_strdup(ar, s->user), .catalog = CATALOG_NAME,
+                           .database = arena_strdup(ar, s->database)};
     TRY(zone_find(name, &cx.zone, err));
     *ret = cx;
     return 0;

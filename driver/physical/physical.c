@@ -280,6 +280,7 @@ int physical_plan(struct arena *ar, const struct query_ctx *cx, const struct log
             exactly_columns(&pl, f, query->out, query->out_count);
         struct pnode *sink = new_pnode(&pl, lp->kind == LP_WRITE ? PN_SINK_WRITE : PN_SINK_RESULT, 1);
         if (lp->kind == LP_WRITE) {
+            sink->out = lp->write_schema;
             sink->write_format = lp->write_format;
             sink->write_dir = lp->write_target.path;
             sink->write_options = lp->write_options;

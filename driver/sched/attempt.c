@@ -41,6 +41,12 @@ uint64_t sched_new_attempt(struct sched *s, struct job *job, uint32_t stage, uin
     return a->id;
 }
 
+static void has_room(struct sched *s, uint32_t executor)
+{
+    s->look_everywhere |= s->room != NONE && s->room != executor;
+    s->room = executor;
+}
+
 void sched_attempt_gone(struct sched *s, struct attempt *a)
 {
     struct executor *e = &s->executors[a->executor];
@@ -53,13 +59,25 @@ void sched_attempt_gone(struct sched *s, struct attempt *a)
         s->attempts[a->next].prev = a->prev;
     ASSERT(e->running > 0 && a->job->held > 0);
     e->running--;
+    e->stalled -= a->stalled;
     a->job->held--;
-    s->room = s->room == NONE || s->room == a->executor ? a->executor : NONE;
-    s->look_everywhere |= s->room == NONE;
+    has_room(s, a->executor);
     sm_move(&attempt_sm, &a->state, ATTEMPT_FREE);
     a->id = 0;
     a->next = s->attempt_free;
     s->attempt_free = slot;
+}
+
+void sched_on_stalled(struct sched *s, uint64_t attempt_id, bool stalled)
+{
+    struct attempt *a = sched_find_attempt(s, attempt_id);
+    if (!a || a->stalled == stalled)
+        return; /* it ended meanwhile, or that is known */
+    struct executor *e = &s->executors[a->executor];
+    a->stalled = stalled;
+    e->stalled += stalled ? 1 : UINT32_MAX;
+    if (stalled)
+        has_room(s, a->executor);
 }
 
 static void kill_on(struct sched *s, struct job *job, uint32_t stage, const struct executor *e)

@@ -4,10 +4,10 @@
 static void check_executor(const struct sched *s, uint32_t index)
 {
     const struct executor *e = &s->executors[index];
-    uint32_t n = 0;
-    for (uint32_t a = e->first; a != NONE; a = s->attempts[a].next, n++)
+    uint32_t n = 0, stalled = 0;
+    for (uint32_t a = e->first; a != NONE; stalled += s->attempts[a].stalled, a = s->attempts[a].next, n++)
         ASSERT(s->attempts[a].id && s->attempts[a].executor == index && s->attempts[a].state != ATTEMPT_FREE);
-    ASSERT(n == e->running);
+    ASSERT(n == e->running && stalled == e->stalled);
     ASSERT(e->state == EXECUTOR_LIVE || n == 0);
     ASSERT((e->state == EXECUTOR_LOST) == (e->reason != NULL));
     ASSERT((sched_find_executor(s, e->id, e->incarnation) == index) == (e->state == EXECUTOR_LIVE));
@@ -25,14 +25,13 @@ static void check_task(const struct sched *s, const struct job *job, uint32_t st
     ASSERT(t->failures < s->config.max_failures);
 }
 
-/* An executor with a free slot and a task that it may run side by side: somebody forgot to look. */
-static void check_no_idle(const struct sched *s, const struct stage *st)
+static void check_no_idle_in(const struct sched *s, const struct stage *st)
 {
     if (st->state != STAGE_RUNNING || st->pending == 0 || st->again_count > AVOID_SCAN)
         return;
     bool fresh = st->pending > st->again_count;
     for (uint32_t e = 0; e < s->executor_count; e++) {
-        if (s->executors[e].state != EXECUTOR_LIVE || s->executors[e].running >= s->executors[e].slots)
+        if (s->executors[e].state != EXECUTOR_LIVE || sched_occupied(&s->executors[e]) >= s->executors[e].slots)
             continue;
         ASSERT(!fresh);
         for (uint32_t i = 0; i < st->again_count; i++)
@@ -64,7 +63,6 @@ static void check_stage(const struct sched *s, const struct job *job, uint32_t s
     ASSERT(st->state == STAGE_COMPLETE || (st->state == STAGE_RUNNING) == parents);
     ASSERT(st->reruns <= s->config.stage_reruns_max);
     ASSERT(stage >= job->first_open || st->state == STAGE_COMPLETE);
-    check_no_idle(s, st);
 }
 
 void sched_check(const struct sched *s)
@@ -92,4 +90,12 @@ void sched_check(const struct sched *s)
     for (uint32_t i = 0; i < s->executor_count; i++)
         ASSERT(outputs[i] == s->executors[i].outputs);
     xfree(outputs);
+}
+
+void sched_check_idle(const struct sched *s)
+{
+    for (const struct job *job = s->active; job; job = job->next) {
+        for (uint32_t i = 0; job->state == JOB_RUNNING && i < job->spec.stage_count; i++)
+            check_no_idle_in(s, &job->stages[i]);
+    }
 }

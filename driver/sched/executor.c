@@ -44,6 +44,15 @@ static uint32_t new_index(struct sched *s)
     return s->executor_count++;
 }
 
+static void end_unrepeatable(struct sched *s, struct job *job)
+{
+    struct error err = ERROR_INIT;
+    error_setf(&err, ERR_JOB_FAILED, "message",
+               "some rows of a partition were delivered, and another attempt would give them in another order; run the query again. "
+               "What was lost: %s", s->last_loss);
+    sched_end_job(s, job, &err);
+}
+
 static void lose(struct sched *s, uint32_t index, const char *reason)
 {
     struct executor *e = &s->executors[index];
@@ -62,9 +71,16 @@ static void lose(struct sched *s, uint32_t index, const char *reason)
     s->last_loss = xasprintf("executor %llu on %s: %s", (unsigned long long)e->id, e->host, e->reason);
     while (e->first != NONE) {
         struct attempt *a = &s->attempts[e->first];
-        if (a->state == ATTEMPT_LAUNCHED)
-            sched_requeue(s, &a->job->stages[a->stage], a->partition);
+        struct job *job = a->job;
+        struct stage *st = &job->stages[a->stage];
+        uint32_t partition = a->partition;
+        bool counts = a->state == ATTEMPT_LAUNCHED && job->state == JOB_RUNNING;
         sched_attempt_gone(s, a);
+        if (!counts)
+            continue;
+        sched_requeue(s, st, partition);
+        if (sched_cannot_repeat(st, &st->tasks[partition]))
+            end_unrepeatable(s, job);
     }
     struct job *next;
     for (struct job *job = s->active; job; job = next) {

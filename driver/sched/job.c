@@ -159,6 +159,19 @@ void sched_end_job(struct sched *s, struct job *job, struct error *error)
     s->active_count--;
 }
 
+/* The last stage may be complete while outputs that it has read are being made anew: nobody needs them any more. */
+static void stop_all(struct sched *s, struct job *job)
+{
+    sched_kill(s, job, NONE);
+    for (uint32_t i = 0; i < job->spec.stage_count; i++) {
+        struct stage *st = &job->stages[i];
+        for (uint32_t t = 0; st->running > 0; t++) {
+            if (st->tasks[t].state == TASK_RUNNING)
+                sched_requeue(s, st, t);
+        }
+    }
+}
+
 /* Complete stages may end or commit the job. */
 void sched_check_job(struct sched *s, struct job *job)
 {
@@ -169,6 +182,7 @@ void sched_check_job(struct sched *s, struct job *job)
     if (last->state != STAGE_COMPLETE)
         return;
     if (last->spec.writes) {
+        stop_all(s, job);
         sm_move(&job_sm, &job->state, JOB_COMMITTING);
         struct sched_action *c = sched_act(s, SCHED_COMMIT);
         c->job_id = job->spec.job_id;

@@ -120,9 +120,9 @@ static void offer(struct sched *s, struct job *job, uint32_t stage, uint32_t exe
     struct stage *st = &job->stages[stage];
     struct executor *e = &s->executors[executor];
     uint32_t may = credit(s, st, e);
-    if (e->state != EXECUTOR_LIVE || e->running >= may)
+    if (e->state != EXECUTOR_LIVE || sched_occupied(e) >= may)
         return;
-    uint32_t room = may - e->running, share = (st->pending + s->live - 1) / s->live;
+    uint32_t room = may - sched_occupied(e), share = (st->pending + s->live - 1) / s->live;
     launch_on(s, job, stage, executor, room < share || room <= e->slots ? room : share > e->slots ? share : e->slots);
 }
 

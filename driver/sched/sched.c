@@ -128,11 +128,13 @@ static void on_commit_done(struct sched *s, const struct sched_event *ev)
         stale(s, ev->error);
 }
 
-static void on_delivered(struct sched *s, uint64_t job_id)
+static void on_delivered(struct sched *s, uint64_t attempt_id)
 {
-    struct job *job = sched_find_job(s, job_id);
-    if (job)
-        job->delivered = true;
+    struct attempt *a = sched_find_attempt(s, attempt_id);
+    if (!a || a->state != ATTEMPT_LAUNCHED || a->job->state != JOB_RUNNING)
+        return; /* it is done: then its rows stay what they are */
+    a->job->delivered = true;
+    a->job->stages[a->stage].tasks[a->partition].delivered = true;
 }
 
 /* The attempt that an executor speaks of; NULL and counted when nobody waits for it. */
@@ -222,7 +224,10 @@ static void on_failed(struct sched *s, const struct sched_event *ev)
     s->executors[index].view.failed++;
     sched_requeue(s, st, partition);
     enum err_policy policy = errcode_policy(ev->error->code);
-    if (policy == POLICY_PARENT && ev->fetch_failed && names_outputs(job, stage, ev)) {
+    if (sched_cannot_repeat(st, t)) {
+        error_note(ev->error, "some of its rows were delivered, and another attempt would give them in another order");
+        sched_end_job(s, job, ev->error);
+    } else if (policy == POLICY_PARENT && ev->fetch_failed && names_outputs(job, stage, ev)) {
         on_fetch_failed(s, job, t, ev);
     } else if (policy == POLICY_NEVER || ++t->failures >= s->config.max_failures) {
         if (policy != POLICY_NEVER)
@@ -246,7 +251,8 @@ void sched_event(struct sched *s, int64_t now_us, const struct sched_event *ev)
     case SCHED_EXECUTOR_LOST: sched_on_lost(s, ev); break;
     case SCHED_ATTEMPTS_DONE: on_done(s, ev); break;
     case SCHED_ATTEMPT_FAILED: on_failed(s, ev); break;
-    case SCHED_ROWS_DELIVERED: on_delivered(s, ev->job_id); break;
+    case SCHED_ATTEMPT_STALLED: sched_on_stalled(s, ev->attempt_id, ev->stalled); break;
+    case SCHED_ROWS_DELIVERED: on_delivered(s, ev->attempt_id); break;
     case SCHED_COMMIT_DONE: on_commit_done(s, ev); break;
     case SCHED_TIMER: sched_on_timer(s); break;
     }

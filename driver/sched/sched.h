@@ -74,11 +74,11 @@ struct attempt_result {
 
 enum sched_event_kind {
     SCHED_JOB_SUBMIT, SCHED_JOB_CANCEL, SCHED_EXECUTOR_JOINED, SCHED_EXECUTOR_LOST, SCHED_ATTEMPTS_DONE,
-    SCHED_ATTEMPT_FAILED, SCHED_ROWS_DELIVERED, SCHED_COMMIT_DONE, SCHED_TIMER,
+    SCHED_ATTEMPT_FAILED, SCHED_ATTEMPT_STALLED, SCHED_ROWS_DELIVERED, SCHED_COMMIT_DONE, SCHED_TIMER,
 };
 struct sched_event {
     enum sched_event_kind kind;
-    uint64_t job_id;               /* SUBMIT (in spec too), CANCEL, COMMIT_DONE, ROWS_DELIVERED: the first went to the client */
+    uint64_t job_id;               /* SUBMIT (in spec too), CANCEL, COMMIT_DONE */
     const struct job_spec *spec;   /* SUBMIT: copied */
     uint64_t executor_id, incarnation; /* all that come from executors: others than the known incarnation are ignored */
     const char *host;              /* JOINED */
@@ -87,7 +87,8 @@ struct sched_event {
     const char *reason;            /* LOST: one line */
     uint32_t done_count;           /* ATTEMPTS_DONE */
     const struct attempt_result *done;
-    uint64_t attempt_id;           /* ATTEMPT_FAILED */
+    uint64_t attempt_id;           /* ATTEMPT_FAILED, ATTEMPT_STALLED, ROWS_DELIVERED: the first of its rows goes to the client */
+    bool stalled;                  /* ATTEMPT_STALLED: its rows wait for their reader and so does it, in no slot; false: no more */
     struct error *error;           /* ATTEMPT_FAILED, CANCEL, COMMIT_DONE when it failed: moved from. CODE OK: none */
     bool fetch_failed;             /* ATTEMPT_FAILED: the outputs below could not be read */
     uint32_t lost_stage, lost_count;
@@ -148,7 +149,7 @@ struct executor_view {
     uint64_t executor_id, incarnation;
     enum executor_state state;
     const char *host, *reason;
-    uint32_t slots, running, outputs; /* outputs: finished tasks of active jobs that it holds */
+    uint32_t slots, running, stalled, outputs; /* outputs: finished tasks of active jobs that it holds */
     uint64_t memory, done, failed, run_us, rows_in, bytes_in, shuffle_bytes_in, bytes_out;
     int64_t joined_us, lost_us;
 };
@@ -170,3 +171,5 @@ uint32_t sched_active_jobs(const struct sched *s);
 uint64_t sched_job_bytes(const struct sched *s, uint64_t job_id);
 /* Recounts everything and asserts that it agrees; O(tasks). For tests and the simulator. */
 void sched_check(const struct sched *s);
+/* Asserts that no executor has a free slot while there is a task that it may run: that somebody looked. O(tasks). */
+void sched_check_idle(const struct sched *s);

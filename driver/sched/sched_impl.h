@@ -22,6 +22,7 @@ extern const struct sm job_sm, stage_sm, task_sm, attempt_sm, executor_sm;
 struct task {
     uint8_t state, failures, fetch_failures;
     bool launched;          /* ever: it is not among the fresh ones any more */
+    bool delivered;         /* rows of it have gone to the client */
     uint32_t avoid;         /* executor index + 1 where it last failed, 0: none */
     uint32_t attempt;       /* RUNNING: slot of its attempt */
     uint32_t executor;      /* DONE: index of the executor that holds the output */
@@ -71,6 +72,7 @@ struct job {
 struct attempt {
     uint64_t id;
     uint8_t state;
+    bool stalled;
     uint32_t stage, partition, executor;
     struct job *job;
     int64_t launched_us;
@@ -81,7 +83,7 @@ struct executor {
     uint64_t id, incarnation;
     uint8_t state;
     char *host, *place, *reason; /* place: "executor:ID" */
-    uint32_t slots, running;
+    uint32_t slots, running, stalled; /* stalled: of those running, in no slot */
     uint32_t outputs;           /* finished tasks of active jobs whose output it has or had: its index is still needed */
     uint32_t first;             /* attempt */
     uint32_t next_hash;         /* live ones */
@@ -124,6 +126,7 @@ struct sched_action *sched_act(struct sched *s, enum sched_action_kind kind);
 struct attempt *sched_find_attempt(const struct sched *s, uint64_t id);
 uint64_t sched_new_attempt(struct sched *s, struct job *job, uint32_t stage, uint32_t partition, uint32_t executor);
 void sched_attempt_gone(struct sched *s, struct attempt *a);
+void sched_on_stalled(struct sched *s, uint64_t attempt_id, bool stalled);
 /* Kills what runs of a job, or of one stage of it unless that is NONE: one action per executor. */
 void sched_kill(struct sched *s, struct job *job, uint32_t stage);
 /* executor.c */
@@ -152,6 +155,18 @@ void sched_wait(struct sched *s);
 void sched_on_timer(struct sched *s);
 /* launch.c */
 void sched_schedule(struct sched *s);
+
+/* Attempts that want a slot. Those whose rows wait for their reader want none: else tasks that these wait for might. */
+static inline uint32_t sched_occupied(const struct executor *e)
+{
+    return e->running - e->stalled;
+}
+
+/* A result that was delivered in part can only be continued by an attempt that gives the same rows in the same order. */
+static inline bool sched_cannot_repeat(const struct stage *st, const struct task *t)
+{
+    return t->delivered && st->spec.determinism != SCHED_DETERMINATE;
+}
 
 static inline bool sched_is_touched(const struct job *job, uint32_t executor)
 {

@@ -353,7 +353,7 @@ static void on_open_session(struct driver *dr, struct conn *conn, const struct f
         s->id = xasprintf("%016llx%016llx", (unsigned long long)random[0], (unsigned long long)random[1]);
         s->number = ++dr->next_session;
         s->started_us = clock_mono_us();
-        s->snapshot = snapshot_new(m->working_dir && m->working_dir[0] == '/' ? m->working_dir : "/", m->user ? m->user : "unknown");
+        s->snapshot = snapshot_new(dr->catalog, m->working_dir && m->working_dir[0] == '/' ? m->working_dir : "/", m->user ? m->user : "unknown");
         s->next = dr->sessions;
         dr->sessions = s;
     }
@@ -642,6 +642,7 @@ static void free_all(struct driver *dr)
         xfree(dr->execs[i]);
     }
     xfree(dr->execs);
+    catalog_unref(dr->catalog);
     sched_free(dr->sched);
     history_free(dr->history);
     rpc_fini(&dr->rpc);
@@ -685,6 +686,7 @@ int driver_main(const struct driver_config *config)
     if (read_confs(dr, &err) != 0)
         return fail(&err);
     dr->next_job = 1;
+    dr->catalog = catalog_new();
     dr->history = history_new();
     dr->started_us = clock_wall_us();
     if (config->secret_file && rpc_read_secret(&dr->rpc, config->secret_file, &err) != 0)

@@ -73,6 +73,7 @@ struct result_part {
     uint64_t attempt_id;         /* whose items they are */
     uint32_t next_seq;           /* runs already passed on: another attempt's first ones are the same */
     int64_t expected;            /* runs in all, -1: not known yet */
+    int64_t held;                /* bytes that came of its attempt and that no credit was given for */
 };
 
 /* What executors were told of a stage. */
@@ -104,7 +105,7 @@ struct operation {
     struct stage_sent *sent;     /* dag->stage_count */
     struct result_part *parts;
     uint32_t part_count, head;
-    bool job_ended, delivered;   /* delivered: rows have gone to the client */
+    bool job_ended;
     uint64_t seq, rows;
     struct result_frame *unacked, **unacked_tail;
     struct buf warnings;
@@ -135,6 +136,7 @@ struct driver {
     struct exec **execs;
     uint32_t exec_count, exec_cap;
     struct session *sessions;
+    struct catalog *catalog;     /* as it is now: replaced by every change */
     struct operation *ops;
     uint64_t next_executor, next_job, next_session, seed;
     uint32_t clients;
@@ -165,6 +167,7 @@ void operation_part_done(struct operation *op, uint32_t partition, uint64_t atte
 void operation_job_ended(struct operation *op, struct error *err);
 void operation_run(struct operation *op);                     /* its job may be submitted now */
 void operation_end(struct operation *op, struct error *err);  /* moved from; OK: it succeeded */
+void operation_effect_done(struct operation *op, struct error *err); /* of effect.c; moved from */
 void operation_free(struct operation *op);
 void operation_progress(struct operation *op);
 void operations_sweep(struct driver *dr);
@@ -174,6 +177,9 @@ void commit_run(struct operation *op, uint32_t stage); /* then SCHED_COMMIT_DONE
 void commit_clear(struct operation *op);              /* SCHED_ABORT: its files go away; the operation cannot end before */
 void commit_end(struct operation *op, struct error *err); /* ends the operation, once its files are cleared when err says so */
 void commit_free(struct operation *op);
+/* effect.c: what a statement changes */
+void effect_apply(struct operation *op);               /* then operation_effect_done, when folders that go are gone */
+void session_refresh(struct session *s, struct catalog *now); /* its snapshot gets the catalog as it is */
 /* launch.c */
 void launch_send(struct driver *dr, const struct sched_action *a);
 /* status.c: JSON of the REST shapes; path may have a query part; returns an HTTP status */

@@ -66,6 +66,7 @@ static void push_schema(struct operation *op, const struct schema *sch)
     m.n_name = m.n_type = sch->count;
     m.name = names;
     m.type = types;
+    m.time_zone = (char *)(uintptr_t)op->cx.zone_name;
     push_frame(op, MSG_RESULT_SCHEMA, &m.base, NULL, 0);
     xfree(names);
     xfree(types);
@@ -149,10 +150,16 @@ static int plan(struct operation *op)
         pe.shuffle_partitions = (uint32_t)settings_i64(set, "spark.sql.shuffle.partitions");
     TRY(physical_plan(ar, &op->cx, best, &pe, &op->dag, err));
     if (op->analyzed.kind == ANALYZED_EXPLAIN) {
-        if (op->analyzed.explain != AST_EXPLAIN_SIMPLE) {
-            buf_adds(&op->explain, "== Analyzed Logical Plan ==\n");
+        enum ast_explain mode = op->analyzed.explain;
+        if (mode == AST_EXPLAIN_EXTENDED) {
+            buf_adds(&op->explain, "== Parsed Logical Plan ==\n");
+            ast_print(op->analyzed.explained, &op->explain);
+            buf_adds(&op->explain, "\n== Analyzed Logical Plan ==\n");
             logical_print(op->analyzed.plan, 0, &op->explain);
-            buf_adds(&op->explain, "\n== Optimized Logical Plan ==\n");
+            buf_addc(&op->explain, '\n');
+        }
+        if (mode == AST_EXPLAIN_EXTENDED || mode == AST_EXPLAIN_COST) {
+            buf_adds(&op->explain, "== Optimized Logical Plan ==\n");
             logical_print(best, 0, &op->explain);
             buf_addc(&op->explain, '\n');
         }
@@ -170,37 +177,6 @@ static void plan_run(struct work *w)
 
 /* ---- what follows planning: on the loop ---- */
 
-static void apply_effect(struct operation *op)
-{
-    struct effect *e = &op->analyzed.effect;
-    struct snapshot *next;
-    if (e->kind == EFFECT_NONE)
-        return;
-    next = snapshot_copy(op->session->snapshot);
-    if (e->kind == EFFECT_SET) {
-        char *warning;
-        struct error err = ERROR_INIT;
-        if (settings_set(&next->settings, e->name, e->value, &warning, &err) != 0)
-            error_fini(&err); /* it was checked while planning */
-        else if (warning)
-            buf_adds(&op->warnings, warning);
-        xfree(warning);
-    } else if (e->kind == EFFECT_UNSET && e->name) {
-        settings_unset(&next->settings, e->name);
-    } else if (e->kind == EFFECT_UNSET) {
-        settings_fini(&next->settings);
-        settings_init(&next->settings);
-    } else if (e->kind == EFFECT_RELATION) {
-        snapshot_put(next, e->relation);
-        e->relation = NULL;
-    } else {
-        snapshot_drop(next, e->name);
-    }
-    e->kind = EFFECT_NONE;
-    snapshot_unref(op->session->snapshot);
-    op->session->snapshot = next;
-}
-
 static void answer_rows(struct operation *op, const struct schema *sch, struct sealed *rows)
 {
     struct error none = ERROR_INIT;
@@ -213,6 +189,16 @@ static void answer_rows(struct operation *op, const struct schema *sch, struct s
         push_batch(op, n, &frame, 0);
     }
     operation_end(op, &none);
+}
+
+void operation_effect_done(struct operation *op, struct error *err)
+{
+    if (err->code || op->analyzed.kind != ANALYZED_ROWS || op->state == OP_ENDED) {
+        operation_end(op, err);
+        return;
+    }
+    answer_rows(op, &op->analyzed.schema, op->analyzed.rows);
+    op->analyzed.rows = NULL;
 }
 
 static void answer_explain(struct operation *op)
@@ -278,11 +264,7 @@ static void plan_done(struct work *w)
         return;
     }
     switch (op->analyzed.kind) {
-    case ANALYZED_ROWS:
-        apply_effect(op);
-        answer_rows(op, &op->analyzed.schema, op->analyzed.rows);
-        op->analyzed.rows = NULL;
-        return;
+    case ANALYZED_ROWS: effect_apply(op); return;
     case ANALYZED_EXPLAIN: answer_explain(op); return;
     case ANALYZED_WRITE: commit_open(op); return;
     case ANALYZED_QUERY: operation_run(op); return;
@@ -300,6 +282,7 @@ void operation_execute(struct driver *dr, struct conn *client, struct session *s
     op->client = client;
     op->state = OP_PLANNING;
     op->started_us = clock_mono_us();
+    session_refresh(s, dr->catalog);
     op->snapshot = snapshot_ref(s->snapshot);
     op->job_id = dr->next_job++;
     op->unacked_tail = &op->unacked;
@@ -325,6 +308,15 @@ void operation_execute(struct driver *dr, struct conn *client, struct session *s
 
 /* ---- results ---- */
 
+/* An attempt whose rows wait for their reader waits too, and its slot is for others meanwhile. */
+static void hold(struct operation *op, struct result_part *p, int64_t bytes)
+{
+    bool before = p->held > RESULT_WINDOW;
+    p->held += bytes;
+    if ((p->held > RESULT_WINDOW) != before)
+        driver_event(op->dr, &(struct sched_event){.kind = SCHED_ATTEMPT_STALLED, .attempt_id = p->attempt_id, .stalled = !before});
+}
+
 static void credit(struct operation *op, uint64_t attempt_id, size_t bytes)
 {
     /* The attempt may be gone; its executor then ignores this. All executors hold few attempts: tell who has it. */
@@ -334,6 +326,9 @@ static void credit(struct operation *op, uint64_t attempt_id, size_t bytes)
         struct exec *x = op->dr->execs[i];
         if (!x->conn || !sched_attempt(op->dr->sched, attempt_id, x->id, &job, &stage, &partition))
             continue;
+        struct result_part *p = &op->parts[partition];
+        if (p->attempt_id == attempt_id)
+            hold(op, p, -(int64_t)bytes);
         Drover__ResultCredit m = DROVER__RESULT_CREDIT__INIT;
         m.attempt_id = attempt_id;
         m.bytes = bytes;
@@ -360,21 +355,32 @@ static void try_finish(struct operation *op)
     operation_end(op, &none);
 }
 
+static bool is_live(const struct operation *op, uint64_t attempt_id)
+{
+    uint64_t job;
+    uint32_t stage, partition;
+    for (uint32_t i = 0; i < op->dr->exec_count; i++) {
+        if (sched_attempt(op->dr->sched, attempt_id, op->dr->execs[i]->id, &job, &stage, &partition))
+            return true;
+    }
+    return false;
+}
+
 /* Passes on what the head of the partitions has, and moves the head. */
 static void pump(struct operation *op)
 {
     while (op->head < op->part_count && op->state == OP_RUNNING) {
         struct result_part *p = &op->parts[op->head];
+        if (p->expected < 0 && p->items && !is_live(op, p->attempt_id))
+            drop_items(p); /* another attempt takes its place, and may give other rows */
         while (p->items) {
             struct run_item *it = p->items;
             p->items = it->next;
             if (!p->items)
                 p->tail = &p->items;
             if (it->seq == p->next_seq) {
-                if (!op->delivered)
-                    driver_event(op->dr, &(struct sched_event){.kind = SCHED_ROWS_DELIVERED, .job_id = op->job_id});
-                op->delivered = true;
-                p->next_seq++;
+                if (p->next_seq++ == 0)
+                    driver_event(op->dr, &(struct sched_event){.kind = SCHED_ROWS_DELIVERED, .attempt_id = it->attempt_id});
                 push_batch(op, it->rows, &it->frame, it->attempt_id);
             } else {
                 credit(op, it->attempt_id, it->frame.bytes); /* of an earlier attempt, passed on already */
@@ -399,7 +405,9 @@ void operation_result(struct operation *op, uint32_t partition, uint64_t attempt
     if (p->attempt_id != attempt_id) { /* a new attempt begins again */
         drop_items(p);
         p->attempt_id = attempt_id;
+        p->held = 0;
     }
+    hold(op, p, (int64_t)bytes);
     struct run_item *it = xcalloc(1, sizeof *it);
     it->rows = rows;
     it->seq = seq;
@@ -433,9 +441,7 @@ void operation_job_ended(struct operation *op, struct error *err)
         return;
     }
     if (op->dag->write) {
-        struct error none = ERROR_INIT;
-        apply_effect(op);
-        commit_end(op, &none);
+        effect_apply(op);
         return;
     }
     pump(op);
@@ -542,6 +548,7 @@ void operation_free(struct operation *op)
     }
     commit_free(op);
     relation_unref(op->analyzed.effect.relation);
+    sealed_unref(op->analyzed.rows);
     snapshot_unref(op->snapshot);
     arena_fini(&op->ar);
     buf_fini(&op->explain);

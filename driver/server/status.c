@@ -319,15 +319,6 @@ static unsigned get_task_summary(struct request *rq)
     return OK;
 }
 
-/* What taskList sorts by: ID, +runtime, -runtime as in Spark. */
-static int by_runtime(const void *a, const void *b, void *ctx)
-{
-    const struct task_record *x = *(const struct task_record *const *)a, *y = *(const struct task_record *const *)b;
-    int64_t dx = duration_ms(x->launched_us, x->ended_us), dy = duration_ms(y->launched_us, y->ended_us);
-    int order = dx < dy ? -1 : dx > dy ? 1 : x->attempt_id < y->attempt_id ? -1 : 1;
-    return ctx ? -order : order;
-}
-
 static unsigned get_task_list(struct request *rq)
 {
     uint32_t index, n = 0;
@@ -340,20 +331,21 @@ static unsigned get_task_list(struct request *rq)
         return BAD;
     parameter(rq, "sortBy", 0, sort, sizeof sort);
     parameter(rq, "status", 0, status, sizeof status);
+    /* as in Spark: ID, runtime, -runtime, or their long names */
     bool up = str_has_suffix(sort, "runtime") || str_eq_nocase(sort, "INCREASING_RUNTIME"), down = sort[0] == '-' || str_eq_nocase(sort, "DECREASING_RUNTIME");
     const struct stage_record *sr = &st->stages[index];
-    const struct task_record **tasks = xmalloc((sr->task_records + 1) * sizeof *tasks);
+    uint64_t *order = xmalloc((sr->task_records + 1) * sizeof *order); /* what is sorted by, and the record's index */
     for (uint32_t i = 0; i < sr->task_records; i++) {
-        if (!*status || str_eq_nocase(status, task_status(&sr->tasks[i])))
-            tasks[n++] = &sr->tasks[i];
+        const struct task_record *t = &sr->tasks[i];
+        if (!*status || str_eq_nocase(status, task_status(t)))
+            order[n++] = (up || down ? (uint64_t)duration_ms(t->launched_us, t->ended_us) << 32 : 0) | i;
     }
-    if (up || down)
-        sort_items(tasks, n, sizeof *tasks, by_runtime, down ? (void *)sort : NULL);
+    sort_u64(order, n);
     json_open(&rq->j, NULL, '[');
     for (uint64_t i = offset; i < n && i < offset + length; i++)
-        status_task(rq->dr, st, sr, tasks[i], &rq->j);
+        status_task(rq->dr, st, sr, &sr->tasks[(uint32_t)order[down ? n - 1 - i : i]], &rq->j);
     json_close(&rq->j, ']');
-    xfree(tasks);
+    xfree(order);
     return OK;
 }
 

@@ -5,13 +5,15 @@
 #include "driver/server/json.h"
 
 /* taskList answers at most so many, stages?details=true so many of a stage. */
-enum { TASK_LIST_MAX = 2000, TASK_DETAILS_MAX = 200, QUANTILES_MAX = 16 };
+enum { TASK_LIST_MAX = 1000, TASK_DETAILS_MAX = 200, QUANTILES_MAX = 16 };
 
 /* A stage's state in Spark's words: PENDING, ACTIVE, COMPLETE, FAILED, SKIPPED. */
 const char *stage_status(const struct job_view *job, const struct stage_view *v);
 const char *job_status(enum job_state s);
 const char *task_status(const struct task_record *t);
 int64_t duration_ms(int64_t from_us, int64_t to_us); /* to 0: until now */
+
+void sort_u64(uint64_t *values, uint32_t count);   /* ascending */
 
 struct stage_options {
     bool details, summaries;

@@ -281,10 +281,32 @@ static const struct summary_row {
     {"shuffleWriteMetrics", "writeBytes", M_SHUFFLE_BYTES}, {NULL, "writeRecords", M_SHUFFLE_ROWS}, {NULL, "writeTime", M_ZERO}, {"", NULL, M_ZERO},
 };
 
-static int compare_u64(const void *a, const void *b)
+/* By bytes, those that are the same everywhere skipped: a stage of 100,000 tasks has ten such sorts in one answer. */
+void sort_u64(uint64_t *values, uint32_t count)
 {
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return x < y ? -1 : x > y;
+    uint64_t differ = 0, *other = xmalloc((count + 1) * sizeof *other), *from = values, *to = other;
+    for (uint32_t i = 1; i < count; i++)
+        differ |= values[i] ^ values[0];
+    for (unsigned shift = 0; shift < 64; shift += 8) {
+        uint32_t first[256] = {0};
+        if (!(differ >> shift & 255))
+            continue;
+        for (uint32_t i = 0; i < count; i++)
+            first[from[i] >> shift & 255]++;
+        for (uint32_t b = 0, at = 0; b < 256; b++) {
+            uint32_t n = first[b];
+            first[b] = at;
+            at += n;
+        }
+        for (uint32_t i = 0; i < count; i++)
+            to[first[from[i] >> shift & 255]++] = from[i];
+        uint64_t *swap = from;
+        from = to;
+        to = swap;
+    }
+    if (from != values)
+        memcpy(values, from, count * sizeof *values);
+    xfree(other);
 }
 
 /* Over the attempts that succeeded, as Spark does. */
@@ -312,7 +334,7 @@ void status_task_summary(const struct statement *st, const struct stage_record *
                 values[k++] = metric_of(&sr->tasks[i], row->metric);
         }
         if (row->metric != M_ZERO)
-            qsort(values, n, sizeof *values, compare_u64);
+            sort_u64(values, n);
         json_open(j, row->key, '[');
         for (uint32_t q = 0; q < count; q++) {
             uint32_t at = (uint32_t)(quantiles[q] * n);

@@ -2,7 +2,6 @@
 #include "driver/web/web.h"
 
 #include <arpa/inet.h>
-#include <dlfcn.h>
 #include <errno.h>
 #include <netdb.h>
 #include <stdio.h>
@@ -10,16 +9,18 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/base/module.h"
 #include "common/log/log.h"
 #include "driver/server/driver_impl.h"
 #include "driver/web/module.h"
+
+#define MODULE "drover-web.so"
 
 struct web {
     struct driver *dr;
     uv_poll_t waiting;        /* until the first visitor comes */
     int fd;                   /* -1: the module has it */
     bool loopback;
-    char *path;               /* of the module */
     const struct web_module *module;
     struct web_server *server;
 };
@@ -44,34 +45,13 @@ static void log_cb(void *ctx, const char *text)
 
 /* ---- the module ---- */
 
-/* Beside the binary, or in ../lib/drover of an installed tree. */
-static char *find_module(void)
-{
-    char exe[4000];
-    ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
-    if (n <= 0)
-        return NULL;
-    exe[n] = 0;
-    *strrchr(exe, '/') = 0;
-    static const char *const places[] = {"/drover-web.so", "/../lib/drover/drover-web.so"};
-    for (size_t i = 0; i < ARRAY_LEN(places); i++) {
-        struct buf path = BUF_INIT;
-        buf_adds(&path, exe);
-        buf_adds(&path, places[i]);
-        if (access(path.data, R_OK) == 0)
-            return buf_steal(&path);
-        buf_fini(&path);
-    }
-    return NULL;
-}
-
 static void load(struct web *w)
 {
-    char problem[200] = "";
-    void *lib = dlopen(w->path, RTLD_NOW | RTLD_LOCAL);
-    w->module = lib ? dlsym(lib, "drover_web_module") : NULL;
+    char problem[200] = "", *missing = NULL;
+    w->module = module_load(MODULE, "drover_web_module", &missing);
     if (!w->module || w->module->version != WEB_MODULE_VERSION) {
-        log_error("web", "no status page: %s", w->module ? "drover-web.so is of another build" : dlerror());
+        log_error("web", "no status page: %s", w->module ? MODULE " is of another build" : missing);
+        xfree(missing);
         return;
     }
     struct web_host host = {.loop = &w->dr->loop, .listen_fd = w->fd, .loopback = w->loopback, .ctx = w, .status = status_cb, .log = log_cb};
@@ -159,12 +139,12 @@ int web_start(struct driver *dr, const char *address, struct web **ret, char **r
 {
     struct web *w = xcalloc(1, sizeof *w);
     w->dr = dr;
-    w->path = find_module();
-    int rc = w->path ? 0 : fail(err, address, "drover-web.so is not beside the binary");
+    char *path = module_path(MODULE);
+    int rc = path ? 0 : fail(err, address, MODULE " is not beside the binary");
+    xfree(path);
     if (rc == 0)
         rc = open_socket(w, address, dr->config.secret_file != NULL, ret_address, err);
     if (rc != 0) {
-        xfree(w->path);
         xfree(w);
         return rc;
     }
@@ -177,9 +157,7 @@ int web_start(struct driver *dr, const char *address, struct web **ret, char **r
 
 static void closed_cb(uv_handle_t *h)
 {
-    struct web *w = h->data;
-    xfree(w->path);
-    xfree(w);
+    xfree(h->data);
 }
 
 void web_stop(struct web *w)

@@ -76,7 +76,7 @@ static int write_compile(struct node_code *nc, struct error *err)
     const struct pnode *n = nc->node;
     struct arena *ar = &nc->stage->ar;
     struct write_code *c = ARENA_NEW(ar, struct write_code);
-    const struct schema *in = &n->inputs[0]->out;
+    const struct schema *in = &n->out;
     c->format = format_find(n->write_format);
     if (!c->format || !c->format->create)
         return error_setf(err, ERR_INTERNAL, "message", "the format %s cannot be written", n->write_format);
@@ -252,7 +252,7 @@ static struct folder *whole(struct write_op *w)
 static uint32_t folder_of_row(struct write_op *w, const struct batch *b, uint32_t row)
 {
     struct buf name = BUF_INIT;
-    const struct schema *in = &w->op.node->inputs[0]->out;
+    const struct schema *in = &w->op.node->out;
     for (uint32_t i = w->code->data.count; i < in->count; i++) {
         if (name.bytes)
             buf_addc(&name, '/');

@@ -9,7 +9,6 @@
 #include "executor/shuffle/store.h"
 
 enum {
-    RESULT_WINDOW = 8 << 20,
     SERVE_FRAME = 1 << 20,      /* an answer to a peer is sent when it has so many bytes */
     FETCH_WINDOW = 16 << 20,    /* bytes that one fetch may have on their way or unread, over all of its peers */
     FETCH_WINDOW_LEAST = 1 << 20, /* of one peer */

@@ -58,6 +58,7 @@ static void drain(void)
         }
     }
     sched_check(s);
+    sched_check_idle(s);
 }
 
 static void event(struct sched_event ev)
@@ -883,7 +884,7 @@ START_TEST(rows_delivered_cannot_be_taken_back)
     submit(1, "2x 2<0r");
     uint64_t a = get(1, 0, 0)->id;
     finish_stage(1, 0, 2);
-    event((struct sched_event){.kind = SCHED_ROWS_DELIVERED, .job_id = 1});
+    event((struct sched_event){.kind = SCHED_ROWS_DELIVERED, .attempt_id = get(1, 1, 0)->id});
     fetch_failed_one(get(1, 1, 1), 0, 0, a);
     ck_assert_int_eq(state(1), JOB_FAILED);
     ck_assert_ptr_nonnull(strstr(error_param_get(&end_error, "message"), "delivered"));
