@@ -207,7 +207,7 @@ static inline int tool_scan(int argc, char **argv)
     uint32_t cols[256], count = 0;
     for (char *p = argv[5]; *argv[5] != '*' && *p && count < 256; p += *p == ',')
         cols[count++] = (uint32_t)strtoul(p, &p, 10);
-    for (int i = 0; i < atoi(argv[6]); i++) {
+    for (int i = 0; i < (int)strtol(argv[6], NULL, 10); i++) {
         uint64_t rows = 0;
         int64_t start = clock_mono_us();
         must(scan_open(&s, argv[3], 0, UINT64_MAX, *argv[5] == '*' ? NULL : cols, count, &err), &err);
@@ -218,4 +218,75 @@ static inline int tool_scan(int argc, char **argv)
     }
     scan_fini(&s);
     return 0;
+}
+
+/* ---- checks that every text format stands ---- */
+
+static char scan_path[64];
+static inline void scan_path_setup(void)
+{
+    snprintf(scan_path, sizeof scan_path, "%s/test_format.%d", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp", (int)getpid());
+}
+static inline void scan_path_teardown(void)
+{
+    unlink(scan_path);
+}
+
+/* All rows of [start, start + length) of the file, or the error's class in brackets. */
+static inline void scan_part(struct scan *s, const char *path, uint64_t start, uint64_t length, struct buf *out)
+{
+    struct error err = ERROR_INIT;
+    int rc = scan_open(s, path, start, length, NULL, 0, &err);
+    if (rc == 0)
+        rc = scan_rows(s, out, NULL, &err);
+    if (rc)
+        buf_addf(out, "[%s]\n", errcode_id(err.code));
+    error_fini(&err);
+    scan_end(s);
+}
+
+/* However the file is cut in two or three, each row is read exactly once, in order. */
+static inline void check_splits(struct scan *s, const char *text, size_t bytes)
+{
+    struct buf whole = BUF_INIT, parts = BUF_INIT;
+    write_whole(scan_path, text, bytes);
+    scan_part(s, scan_path, 0, UINT64_MAX, &whole);
+    ck_assert(s->format->splittable(&s->options, scan_path));
+    for (size_t a = 1; a < bytes; a++) {
+        size_t b = a + (a * 7 + 3) % (bytes - a);
+        buf_reset(&parts);
+        scan_part(s, scan_path, 0, a, &parts);
+        scan_part(s, scan_path, a, b - a, &parts);
+        scan_part(s, scan_path, b, bytes - b, &parts);
+        if (parts.bytes != whole.bytes || memcmp(parts.data, whole.data, whole.bytes) != 0)
+            ck_abort_msg("cut at %zu and %zu:\n%s\nnot\n%s", a, b, parts.data, whole.data);
+    }
+    buf_fini(&whole);
+    buf_fini(&parts);
+}
+
+/* What a text gives under options ("a=b" each, ended by NULL), rows as lines of cells between bars. */
+static inline void check_rows(const struct format_row *format, const char *schema, const char *text, size_t bytes,
+                              const char *const *options, const char *want)
+{
+    struct scan s;
+    struct buf got = BUF_INIT;
+    struct error err = ERROR_INIT;
+    int rc = 0;
+    write_whole(scan_path, text, bytes);
+    scan_init(&s, format);
+    for (; *options; options++)
+        scan_options(&s, &(char *){(char *)(uintptr_t)*options}, 1);
+    if (schema)
+        scan_schema(&s, schema);
+    else
+        rc = scan_infer(&s, scan_path, &err);
+    if (rc)
+        buf_addf(&got, "[%s]\n", errcode_id(err.code));
+    else
+        scan_part(&s, scan_path, 0, UINT64_MAX, &got);
+    error_fini(&err);
+    ck_assert_str_eq(got.data ? got.data : "", want);
+    buf_fini(&got);
+    scan_fini(&s);
 }
