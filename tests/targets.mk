@@ -35,6 +35,12 @@ $(SIM): $(SIM_OBJ) $(LIB)
 sim: $(SIM)
 	$(Q)$(SIM) --seeds $(or $(SEEDS),2000) --from $(or $(FROM),1)
 
+# ---- sql: statements with the answers of other engines, in every layout. FILES="tests/sql/join.test" ----
+CHECKS += sql
+.PHONY: sql
+sql: all
+	$(Q)python3 tests/sql/run.py $(FILES)
+
 # ---- cluster: real daemons on loopback. TESTS="part of a name" ----
 CHECKS += cluster
 .PHONY: cluster kills
@@ -53,6 +59,24 @@ formats: all $(BUILD)/tests/unit/test_csv
 
 parquet: $(BUILD)/tests/unit/test_parquet
 	$(Q)$(PYTHON) tests/parquet_check.py $(BUILD)/tests/unit/test_parquet
+
+# ---- write: files for other engines and from them, failures, kills in commits. TESTS="part of a name" ----
+CHECKS += write
+.PHONY: write
+write: all
+	$(Q)$(PYTHON) tests/write_check.py $(TESTS)
+
+# ---- cli: formats, exit codes, streaming, signals, the shell in a pseudo-terminal. TESTS="part of a name" ----
+CHECKS += cli
+.PHONY: cli
+cli: all
+	$(Q)$(PYTHON) tests/cli/run.py
+
+# ---- web: the status page in headless Chromium, the REST API. TESTS="part of a name" ----
+CHECKS += web
+.PHONY: web
+web: all
+	$(Q)$(PYTHON) tests/web/run.py
 
 # ---- sanitize: a short pass under the sanitizers ----
 .PHONY: sanitize

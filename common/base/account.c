@@ -38,6 +38,9 @@ bool account_try(struct account *a, size_t bytes)
                     return false;
             }
         }
+    }
+    for (struct account *at = a; at; at = at->parent) { /* what was refused is no peak */
+        int64_t now = __atomic_load_n(&at->used, __ATOMIC_RELAXED);
         int64_t peak = __atomic_load_n(&at->peak, __ATOMIC_RELAXED);
         while (now > peak &&
                !__atomic_compare_exchange_n(&at->peak, &peak, now, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {

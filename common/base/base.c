@@ -373,7 +373,7 @@ int64_t str_parse_bytes(const char *s)
                  {"tb", 40}, {"tib", 40}, {"p", 50},   {"pb", 50},  {"pib", 50}};
     char *end;
     double v = strtod(s, &end);
-    if (end == s || !(v >= 0))
+    if (end == s || !(v >= 0) || strspn(s, "0123456789.") < (size_t)(end - s)) /* no hexadecimal, no exponent */
         return -1;
     while (*end == ' ')
         end++;

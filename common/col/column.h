@@ -132,11 +132,14 @@ bool column_eq(const struct column *a, uint32_t row_a, const struct column *b, u
 /* Order of two rows, nulls first: <0, 0, >0. NaN is the largest. Arrays and structs by elements. */
 int column_cmp(const struct column *a, uint32_t row_a, const struct column *b, uint32_t row_b);
 
-/* Spark's text of a cell in its shell: appended; null prints as null_text. Timestamps in the zone given by
- * offset_fn (NULL: UTC). Doubles in Java's shortest form. Nested values as in Spark ({"a":1} style of cast to string: {1, x}, [1,2]). */
+/* Text of a cell, appended; null prints as null_text. Timestamps in the zone (NULL: UTC), doubles in Java's shortest
+ * form. As a cast to string makes it: {1, x}, [1, 2], INTERVAL '1' DAY; or as Spark's SQL shell shows it:
+ * {"a":1,"b":"x"}, [1,2], 1 00:00:00.000000000. */
 struct zone; /* common/expr/zone.h; NULL is UTC */
 void column_format(const struct column *col, uint32_t row, const struct zone *zone, const char *null_text,
                    struct buf *out);
+void column_format_shell(const struct column *col, uint32_t row, const struct zone *zone, const char *null_text,
+                         struct buf *out);
 /* Set by common/expr/zone.c when it is linked: the offset of a zone at a moment. NULL: UTC. */
 extern int64_t (*column_zone_offset_fn)(const struct zone *zone, int64_t utc_us);
 /* Used by column_format, casts and writers. Appended. */

@@ -1,4 +1,5 @@
 /* Text of values as Spark's SQL shell shows them; see column.h. */
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,14 +9,17 @@
 int64_t (*column_zone_offset_fn)(const struct zone *zone, int64_t utc_us);
 
 /*
- * The shortest digits that read back as the same number: Java since 19 prints those. Trying precisions from
- * low to high is slow but right; most doubles of real data end at few digits.
+ * The shortest digits that read back as the same number, the closest of these, but not fewer than two: Java since 19
+ * prints those. Any decimal of up to 15 digits (float: 6) survives the way to a normal number and back, so 15 digits
+ * without the zeros at their end are the shortest if they read back at all; subnormal numbers have less to tell and
+ * are tried from two digits up.
  */
 static void shortest(double v, bool is_float, char *digits, int *ret_count, int *ret_exp)
 {
     char text[40];
     int max = is_float ? 9 : 17;
-    for (int p = 1; p <= max; p++) {
+    bool normal = v >= (is_float ? FLT_MIN : DBL_MIN);
+    for (int p = !normal ? 2 : is_float ? 6 : 15; p <= max; p++) {
         snprintf(text, sizeof text, "%.*e", p - 1, v);
         if (is_float ? strtof(text, NULL) == (float)v : strtod(text, NULL) == v)
             break;
@@ -121,7 +125,8 @@ int32_t days_from_civil(int64_t y, unsigned m, unsigned d)
     return (int32_t)(era * 146097 + (int64_t)doe - 719468);
 }
 
-void civil_from_days(int32_t days, int64_t *ret_year, unsigned *ret_month, unsigned *ret_day)
+/* The whole range of days; H. Hinnant's chrono-compatible algorithm. */
+static void civil_slow(int32_t days, int64_t *ret_year, unsigned *ret_month, unsigned *ret_day)
 {
     int64_t z = (int64_t)days + 719468;
     int64_t era = (z >= 0 ? z : z - 146096) / 146097;
@@ -134,12 +139,36 @@ void civil_from_days(int32_t days, int64_t *ret_year, unsigned *ret_month, unsig
     *ret_year = (int64_t)yoe + era * 400 + (*ret_month <= 2);
 }
 
+/*
+ * C. Neri and L. Schneider, "Euclidean affine functions and their application to calendar algorithms" (2022): divisions
+ * by multiplication. Within 2^28 days of 1970, some 700,000 years; years begin in March and are shifted by 82 * 400.
+ */
+void civil_from_days(int32_t days, int64_t *ret_year, unsigned *ret_month, unsigned *ret_day)
+{
+    enum { RANGE = 1 << 28, CYCLES = 2000, SHIFT_DAYS = 719468 + 146097 * CYCLES, SHIFT_YEARS = 400 * CYCLES };
+    if (UNLIKELY(days <= -RANGE || days >= RANGE)) {
+        civil_slow(days, ret_year, ret_month, ret_day);
+        return;
+    }
+    uint64_t n = 4 * (uint64_t)(uint32_t)(days + SHIFT_DAYS) + 3;
+    uint64_t century = n / 146097;
+    uint32_t of_century = (uint32_t)(n % 146097) / 4;
+    uint64_t product = 2939745 * (uint64_t)(4 * of_century + 3);
+    uint32_t year = (uint32_t)(product >> 32), of_year = (uint32_t)product / 2939745 / 4;
+    uint32_t month_day = 2141 * of_year + 197913;
+    uint32_t month = month_day >> 16;
+    bool next = of_year >= 306; /* January and February belong to the year that follows */
+    *ret_year = (int64_t)(100 * century + year) - SHIFT_YEARS + next;
+    *ret_month = next ? month - 12 : month;
+    *ret_day = (month_day & 0xFFFF) / 2141 + 1;
+}
+
 void format_date(int32_t days, struct buf *out)
 {
     int64_t y;
     unsigned m, d;
     civil_from_days(days, &y, &m, &d);
-    buf_addf(out, y > 9999 ? "+%04lld-%02u-%02u" : "%04lld-%02u-%02u", (long long)y, m, d);
+    buf_addf(out, "%s%04lld-%02u-%02u", y > 9999 ? "+" : y < 0 ? "-" : "", (long long)(y < 0 ? -y : y), m, d);
 }
 
 void format_timestamp(int64_t us, struct buf *out)
@@ -208,7 +237,35 @@ void format_interval(const struct type *t, int64_t value, struct buf *out)
         buf_addf(out, " TO %s", names[to]);
 }
 
-static void format_at(const struct column *col, uint32_t at, const struct zone *zone, const char *null_text,
+/* "1-2" and "1 02:03:04.500000000", whatever the units of the type. */
+static void format_interval_shell(const struct type *t, int64_t value, struct buf *out)
+{
+    uint64_t v = value < 0 ? -(uint64_t)value : (uint64_t)value;
+    buf_adds(out, value < 0 ? "-" : "");
+    if (t->id == TYPE_INTERVAL_YM) {
+        buf_addf(out, "%llu-%llu", (unsigned long long)(v / 12), (unsigned long long)(v % 12));
+        return;
+    }
+    uint64_t s = v / 1000000;
+    buf_addf(out, "%llu %02u:%02u:%02u.%06u000", (unsigned long long)(s / 86400), (unsigned)(s / 3600 % 24), (unsigned)(s / 60 % 60),
+             (unsigned)(s % 60), (unsigned)(v % 1000000));
+}
+
+static void format_at(const struct column *col, uint32_t at, const struct zone *zone, const char *null_text, bool shell,
+                      struct buf *out);
+
+/* A value inside another: the shell quotes texts there. */
+static void format_child(const struct column *child, uint32_t at, const struct zone *zone, bool shell, struct buf *out)
+{
+    at = column_idx(child, at);
+    bool quote = shell && child->type->id == TYPE_STRING && !(child->nulls && child->nulls[at]);
+    buf_adds(out, quote ? "\"" : "");
+    format_at(child, at, zone, "null", shell, out);
+    buf_adds(out, quote ? "\"" : "");
+}
+
+/* shell: as the SQL shell shows it, else as a cast to string makes it. They differ in intervals and nested values. */
+static void format_at(const struct column *col, uint32_t at, const struct zone *zone, const char *null_text, bool shell,
                       struct buf *out)
 {
     if (col->nulls && col->nulls[at]) {
@@ -249,15 +306,14 @@ static void format_at(const struct column *col, uint32_t at, const struct zone *
         return;
     case TYPE_TIMESTAMP_NTZ: format_timestamp(v, out); return;
     case TYPE_INTERVAL_YM:
-    case TYPE_INTERVAL_DT: format_interval(t, v, out); return;
+    case TYPE_INTERVAL_DT: (shell ? format_interval_shell : format_interval)(t, v, out); return;
     case TYPE_STRUCT:
         buf_addc(out, '{');
         for (uint32_t i = 0; i < t->child_count; i++) {
-            buf_addf(out, "%s\"%s\":", i ? "," : "", t->names[i]);
-            bool quote = t->children[i]->id == TYPE_STRING && !(col->children[i].nulls && col->children[i].nulls[at]);
-            buf_adds(out, quote ? "\"" : "");
-            format_at(&col->children[i], at, zone, "null", out);
-            buf_adds(out, quote ? "\"" : "");
+            buf_adds(out, !i ? "" : shell ? "," : ", ");
+            if (shell)
+                buf_addf(out, "\"%s\":", t->names[i]);
+            format_child(&col->children[i], at, zone, shell, out);
         }
         buf_addc(out, '}');
         return;
@@ -266,13 +322,10 @@ static void format_at(const struct column *col, uint32_t at, const struct zone *
         struct listview lv = ((const struct listview *)col->data)[at];
         buf_addc(out, t->id == TYPE_ARRAY ? '[' : '{');
         for (uint32_t k = 0; k < lv.count; k++) {
+            buf_adds(out, !k ? "" : shell ? "," : ", ");
             for (uint32_t i = 0; i < t->child_count; i++) {
-                const struct column *child = &col->children[i];
-                bool quote = t->children[i]->id == TYPE_STRING && !(child->nulls && child->nulls[lv.offset + k]);
-                buf_adds(out, i ? ":" : k ? "," : "");
-                buf_adds(out, quote ? "\"" : "");
-                format_at(child, lv.offset + k, zone, "null", out);
-                buf_adds(out, quote ? "\"" : "");
+                buf_adds(out, !i ? "" : shell ? ":" : " -> ");
+                format_child(&col->children[i], lv.offset + k, zone, shell, out);
             }
         }
         buf_addc(out, t->id == TYPE_ARRAY ? ']' : '}');
@@ -286,5 +339,11 @@ static void format_at(const struct column *col, uint32_t at, const struct zone *
 void column_format(const struct column *col, uint32_t row, const struct zone *zone, const char *null_text,
                    struct buf *out)
 {
-    format_at(col, column_idx(col, row), zone, null_text, out);
+    format_at(col, column_idx(col, row), zone, null_text, false, out);
+}
+
+void column_format_shell(const struct column *col, uint32_t row, const struct zone *zone, const char *null_text,
+                         struct buf *out)
+{
+    format_at(col, column_idx(col, row), zone, null_text, true, out);
 }

@@ -2,6 +2,7 @@
 #include "common/col/type.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -232,7 +233,24 @@ static void skip_space(struct parser *ps)
 
 static int fail(struct parser *ps)
 {
-    return error_set(ps->err, ERR_UNSUPPORTED_TYPE, "typeName", ps->text, NULL);
+    struct buf quoted = BUF_INIT;
+    buf_addc(&quoted, '"');
+    for (const char *c = ps->text; *c; c++)
+        buf_addc(&quoted, (char)toupper((unsigned char)*c));
+    buf_addc(&quoted, '"');
+    int rc = error_set(ps->err, ERR_UNSUPPORTED_TYPE, "typeName", quoted.data, NULL);
+    buf_fini(&quoted);
+    return rc;
+}
+
+static int fail_decimal(struct parser *ps, unsigned p, unsigned s)
+{
+    char precision[16], scale[16];
+    snprintf(precision, sizeof precision, "%u", p);
+    snprintf(scale, sizeof scale, "%u", s);
+    if (p > DECIMAL_PRECISION_MAX)
+        return error_set(ps->err, ERR_DECIMAL_DIGITS, "precision", precision, "maxPrecision", "38", NULL);
+    return error_set(ps->err, ERR_DECIMAL_SCALE, "precision", precision, "scale", scale, NULL);
 }
 
 static bool take(struct parser *ps, char c)
@@ -383,7 +401,9 @@ static int parse_type(struct parser *ps, unsigned depth, const struct type **ret
             if (!number(ps, &p) || (take(ps, ',') && !number(ps, &s)) || !take(ps, ')'))
                 return fail(ps);
         }
-        if (p < 1 || p > DECIMAL_PRECISION_MAX || s > p)
+        if (p > DECIMAL_PRECISION_MAX || s > p)
+            return fail_decimal(ps, p, s);
+        if (p < 1)
             return fail(ps);
         *ret = type_decimal(p, s);
         return 0;

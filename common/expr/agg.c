@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "common/expr/agg_impl.h"
+#include "common/expr/fn_impl.h"
 
 /* ---- typing: each resolver may cast args and sets type and nullable ---- */
 
@@ -19,16 +20,22 @@ struct agg_call {
     bool nullable;
 };
 
+/* As fn_wrong_arg says it of a scalar function. */
 static int mismatch(const struct agg_call *c, uint32_t i, const char *wanted, struct error *err)
 {
-    struct buf input = BUF_INIT, type = BUF_INIT;
-    char n[16];
-    snprintf(n, sizeof n, "%u", i + 1);
-    expr_print(c->args[i], false, &input);
-    buf_addf(&type, "\"%s\"", c->args[i]->type->text);
-    error_set(err, ERR_DATATYPE_MISMATCH, "sqlExpr", c->row->name, "paramIndex", n, "requiredType", wanted, "inputSql",
-              input.data ? input.data : "", "inputType", type.data, NULL);
+    struct buf call = BUF_INIT, input = BUF_INIT, type = BUF_INIT;
+    struct expr e = {.kind = EXPR_AGG, .agg = c->row, .args = c->args, .arg_count = c->arg_count};
+    buf_addc(&call, '"');
+    expr_print(&e, true, &call);
+    buf_addc(&call, '"');
+    buf_addc(&input, '"');
+    expr_print(c->args[i], true, &input);
+    buf_addc(&input, '"');
+    fn_quoted_type(c->args[i]->type, &type);
+    error_set(err, ERR_DATATYPE_MISMATCH, "sqlExpr", call.data, "paramIndex", i ? "second" : "first", "requiredType", wanted, "inputSql",
+              input.data, "inputType", type.data, NULL);
     error_at(err, c->span);
+    buf_fini(&call);
     buf_fini(&input);
     buf_fini(&type);
     return (int)err->code;
@@ -36,7 +43,10 @@ static int mismatch(const struct agg_call *c, uint32_t i, const char *wanted, st
 
 static int cast_arg(struct agg_call *c, uint32_t i, const struct type *type, struct error *err)
 {
-    return expr_cast(c->ar, c->args[i], type, c->cx->ansi ? EVAL_ANSI : EVAL_LEGACY, c->span, &c->args[i], err);
+    struct expr *e = c->args[i];
+    TRY(expr_cast(c->ar, e, type, c->cx->ansi ? EVAL_ANSI : EVAL_LEGACY, c->span, &c->args[i], err));
+    c->args[i]->implicit |= c->args[i] != e;
+    return 0;
 }
 
 static bool is_interval(const struct type *t)
@@ -133,7 +143,8 @@ static int resolve_first(struct agg_call *c, struct error *err)
         if (c->args[1]->type->id != TYPE_BOOLEAN || !expr_is_foldable(c->args[1]))
             return mismatch(c, 1, "\"BOOLEAN\"", err);
     }
-    return resolve_same(c, err);
+    c->type = c->args[0]->type; /* no order is asked of it: nested types too */
+    return 0;
 }
 
 static int resolve_bool(struct agg_call *c, struct error *err)
@@ -248,7 +259,10 @@ static int arg_count_error(const struct agg_row *row, uint32_t count, struct spa
     else
         snprintf(wanted, sizeof wanted, "[%u, %u]", row->args_min, row->args_max);
     snprintf(got, sizeof got, "%u", count);
-    error_set(err, ERR_FUNCTION_ARGS, "functionName", row->name, "expectedNum", wanted, "actualNum", got, NULL);
+    struct buf quoted = BUF_INIT;
+    buf_addf(&quoted, "`%s`", row->name);
+    error_set(err, ERR_FUNCTION_ARGS, "functionName", quoted.data, "expectedNum", wanted, "actualNum", got, NULL);
+    buf_fini(&quoted);
     error_at(err, span);
     return (int)err->code;
 }

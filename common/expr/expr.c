@@ -1,7 +1,7 @@
 /* Expression trees: making, comparing, walking and rewriting them; coercion and casts by Spark's rules. */
 #include "common/expr/expr.h"
 
-#include "common/expr/fn.h"
+#include "common/expr/fn_impl.h"
 #include "common/expr/program.h"
 
 static struct expr *node(struct arena *ar, enum expr_kind kind, const struct type *type, bool nullable)
@@ -83,12 +83,14 @@ bool expr_cast_allowed(const struct type *from, const struct type *to, enum eval
         if (to->id == TYPE_TIMESTAMP)
             return type_is_numeric(from) || !ansi;
         if (is_interval(to))
-            return type_is_integral(from);
+            return type_is_integral(from) || from->id == TYPE_DECIMAL;
         return to->id == TYPE_BINARY && !ansi && type_is_integral(from);
     }
     if (is_datetime(from)) {
         if (is_datetime(to))
             return true;
+        if (from->id == TYPE_DATE)
+            return !ansi && (type_is_numeric(to) || to->id == TYPE_BOOLEAN); /* always null */
         return from->id == TYPE_TIMESTAMP && (type_is_numeric(to) || (!ansi && to->id == TYPE_BOOLEAN));
     }
     if (is_interval(from))
@@ -170,6 +172,39 @@ const struct type *type_common(const struct query_ctx *cx, const struct type *a,
 
 /* ---- casts and calls ---- */
 
+/* The function that does what a cast refuses to guess, or NULL. */
+static const char *instead_of_cast(const struct type *from, const struct type *to)
+{
+    if (from->id == TYPE_DATE && type_is_numeric(to))
+        return "`UNIX_DATE`";
+    return type_is_numeric(from) && to->id == TYPE_DATE ? "`DATE_FROM_UNIX_DATE`" : NULL;
+}
+
+static int cast_forbidden(const struct expr *e, const struct type *type, enum eval_mode mode, struct span span, struct error *err)
+{
+    struct buf sql = BUF_INIT, from = BUF_INIT, to = BUF_INIT;
+    const char *other = mode == EVAL_LEGACY ? NULL : instead_of_cast(e->type, type);
+    fn_quoted_type(e->type, &from);
+    fn_quoted_type(type, &to);
+    buf_adds(&sql, mode == EVAL_TRY ? "\"TRY_CAST(" : "\"CAST(");
+    expr_print(e, true, &sql);
+    buf_adds(&sql, " AS ");
+    type_sql(type, &sql);
+    buf_adds(&sql, ")\"");
+    if (other)
+        error_set(err, ERR_DATATYPE_MISMATCH_CAST_FUNC, "sqlExpr", sql.data, "srcType", from.data, "targetType", to.data, "functionNames", other, NULL);
+    else if (mode == EVAL_ANSI && expr_cast_allowed(e->type, type, EVAL_LEGACY))
+        error_set(err, ERR_DATATYPE_MISMATCH_CAST_CONF, "sqlExpr", sql.data, "srcType", from.data, "targetType", to.data, "config",
+                  "\"spark.sql.ansi.enabled\"", "configVal", "'false'", NULL);
+    else
+        error_set(err, ERR_DATATYPE_MISMATCH_CAST, "sqlExpr", sql.data, "srcType", from.data, "targetType", to.data, NULL);
+    error_at(err, span);
+    buf_fini(&sql);
+    buf_fini(&from);
+    buf_fini(&to);
+    return (int)err->code;
+}
+
 int expr_cast(struct arena *ar, struct expr *e, const struct type *type, enum eval_mode mode, struct span span,
               struct expr **ret, struct error *err)
 {
@@ -177,20 +212,8 @@ int expr_cast(struct arena *ar, struct expr *e, const struct type *type, enum ev
         *ret = e;
         return 0;
     }
-    if (!expr_cast_allowed(e->type, type, mode)) {
-        struct buf sql = BUF_INIT, from = BUF_INIT, to = BUF_INIT;
-        type_sql(e->type, &from);
-        type_sql(type, &to);
-        buf_adds(&sql, "CAST(");
-        expr_print(e, true, &sql);
-        buf_addf(&sql, " AS %s)", to.data);
-        error_set(err, ERR_DATATYPE_MISMATCH_CAST, "sqlExpr", sql.data, "srcType", from.data, "targetType", to.data, NULL);
-        error_at(err, span);
-        buf_fini(&sql);
-        buf_fini(&from);
-        buf_fini(&to);
-        return (int)err->code;
-    }
+    if (!expr_cast_allowed(e->type, type, mode))
+        return cast_forbidden(e, type, mode, span, err);
     if (e->kind == EXPR_LITERAL && e->literal.null) {
         *ret = expr_null(ar, type);
         (*ret)->span = span.stop ? span : e->span;
@@ -202,6 +225,7 @@ int expr_cast(struct arena *ar, struct expr *e, const struct type *type, enum ev
     c->fn = fn_find("cast");
     c->mode = mode;
     c->span = span.stop ? span : e->span;
+    c->implicit = span.stop == 0;
     c->arg_count = 1;
     c->args = ARENA_ARRAY(ar, struct expr *, 1);
     c->args[0] = e;
@@ -243,20 +267,29 @@ static int missing_function(const char *name, struct span span, struct error *er
             best = r->name;
         }
     }
-    error_set(err, ERR_FUNCTION_MISSING, "routineName", name, "searchPath", "[`system`.`builtin`]", "proposal", best, NULL);
+    struct buf quoted = BUF_INIT;
+    buf_addf(&quoted, "`%s`", name);
+    error_set(err, ERR_FUNCTION_MISSING, "routineName", quoted.data, "searchPath",
+              "[`system`.`builtin`, `system`.`session`, `spark_catalog`.`default`]", "proposal", best, NULL);
+    buf_fini(&quoted);
     error_at(err, span);
     return (int)err->code;
+}
+
+static const char *plain_name(struct arena *ar, const struct expr *e)
+{
+    struct buf b = BUF_INIT;
+    expr_print(e, true, &b);
+    const char *name = arena_strndup(ar, b.data, b.bytes);
+    buf_fini(&b);
+    return name;
 }
 
 /* What Spark calls a call that turned into another expression. */
 static const char *call_name(struct arena *ar, const struct fn_row *row, struct expr **args, uint32_t arg_count, struct span span)
 {
     struct expr call = {.kind = EXPR_CALL, .fn = row, .args = args, .arg_count = arg_count, .span = span, .type = type_of(TYPE_NULL)};
-    struct buf b = BUF_INIT;
-    expr_print(&call, true, &b);
-    const char *name = arena_strndup(ar, b.data, b.bytes);
-    buf_fini(&b);
-    return name;
+    return plain_name(ar, &call);
 }
 
 int expr_call(struct arena *ar, const struct query_ctx *cx, const char *name, struct expr **args, uint32_t arg_count,
@@ -275,7 +308,10 @@ int expr_call(struct arena *ar, const struct query_ctx *cx, const char *name, st
         buf_addf(&b, "%u", arg_count);
         memcpy(have, b.data, b.bytes + 1);
         buf_fini(&b);
-        error_set(err, ERR_FUNCTION_ARGS, "functionName", name, "expectedNum", want, "actualNum", have, NULL);
+        struct buf quoted = BUF_INIT;
+        buf_addf(&quoted, "`%s`", row->name);
+        error_set(err, ERR_FUNCTION_ARGS, "functionName", quoted.data, "expectedNum", want, "actualNum", have, NULL);
+        buf_fini(&quoted);
         error_at(err, span);
         return (int)err->code;
     }
@@ -304,8 +340,11 @@ int expr_call(struct arena *ar, const struct query_ctx *cx, const char *name, st
         e->nullable = c.whole->nullable;
     }
     e->span = span;
-    if (c.whole || c.row != row)
+    bool operator = strchr("+-*/%", row->name[0]) != NULL; /* shows what it turned into: a day added is date_add */
+    if ((c.whole && !(row->flags & FN_BARE) && !operator) || c.row != row)
         e->name = call_name(ar, row, args, arg_count, span);
+    else if (c.whole && c.whole == args[0])
+        e->name = plain_name(ar, args[0]);
     *ret = e;
     return 0;
 }

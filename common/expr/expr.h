@@ -58,6 +58,7 @@ struct expr {
     struct value literal;
     /* EXPR_CALL of cast: type is the target. `mode` tells ANSI casts and arithmetic from try_ and legacy ones. */
     enum eval_mode { EVAL_LEGACY, EVAL_ANSI, EVAL_TRY } mode;
+    bool implicit; /* a cast that the analyzer put in: not part of a name */
     /* EXPR_AGG: */
     const struct agg_row *agg;
     bool distinct;
@@ -114,8 +115,10 @@ bool expr_is_foldable(const struct expr *e); /* deterministic, without columns, 
  * Spark's Expression.sql / usePrettyExpression). Appended. pretty: column names without quotes and casts as Spark
  * prints them in column names. */
 void expr_print(const struct expr *e, bool pretty, struct buf *out);
-/* value as SQL text, quoted when a string; appended. */
+/* value as a name of a column has it (a string bare, a date as DATE '...'); appended. */
 void value_print(const struct value *v, struct buf *out);
+/* value as the literal that makes it: 'x', 128S, 1.5D, 2.50BD; appended. */
+void value_literal(const struct value *v, struct buf *out);
 /* A column of `rows` equal values. */
 struct column value_column(const struct value *v, uint32_t rows, struct arena *ar);
 /* The value of one row; borrows from col. */

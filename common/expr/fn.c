@@ -76,7 +76,10 @@ int fn_cast_arg(struct fn_call *c, uint32_t i, const struct type *type, struct e
         buf_fini(&want);
         return rc;
     }
-    return expr_cast(c->ar, e, type, mode, (struct span){0}, &c->args[i], err);
+    TRY(expr_cast(c->ar, e, type, mode, (struct span){0}, &c->args[i], err));
+    if (c->args[i]->kind == EXPR_CALL && c->args[i]->implicit && c->span.stop)
+        c->args[i]->span = c->span; /* as Spark blames the whole call for a bad value among its arguments */
+    return 0;
 }
 
 bool fn_any_nullable(const struct fn_call *c)
@@ -116,14 +119,68 @@ static void call_text(const struct fn_call *c, struct buf *out)
     buf_addc(out, '"');
 }
 
+void fn_quoted_type(const struct type *t, struct buf *out)
+{
+    buf_addc(out, '"');
+    type_sql(t, out);
+    buf_addc(out, '"');
+}
+
+int fn_diff_types(struct fn_call *c, const struct type *a, const struct type *b, struct error *err)
+{
+    struct buf x = BUF_INIT, y = BUF_INIT, call = BUF_INIT;
+    fn_quoted_type(a, &x);
+    fn_quoted_type(b, &y);
+    call_text(c, &call);
+    error_set(err, ERR_DATATYPE_MISMATCH_DIFF, "sqlExpr", call.data, "left", x.data, "right", y.data, NULL);
+    error_at(err, c->span);
+    buf_fini(&x);
+    buf_fini(&y);
+    buf_fini(&call);
+    return (int)err->code;
+}
+
+int fn_wrong_operands(struct fn_call *c, const char *required, struct error *err)
+{
+    struct buf have = BUF_INIT, call = BUF_INIT;
+    fn_quoted_type(c->args[0]->type, &have);
+    call_text(c, &call);
+    error_set(err, ERR_DATATYPE_MISMATCH_OP, "sqlExpr", call.data, "inputType", required, "actualDataType", have.data, NULL);
+    error_at(err, c->span);
+    buf_fini(&have);
+    buf_fini(&call);
+    return (int)err->code;
+}
+
+int fn_data_diff_types(struct fn_call *c, const char *name, uint32_t first, uint32_t step, bool with_last, struct error *err)
+{
+    struct buf types = BUF_INIT, call = BUF_INIT, quoted = BUF_INIT;
+    bool list = strcmp(name, "coalesce") != 0;
+    for (uint32_t i = first; i < c->arg_count; i += step) {
+        buf_adds(&types, i == first ? (list ? "[" : "(") : list ? ", " : " or ");
+        fn_quoted_type(c->args[i]->type, &types);
+    }
+    if (with_last) {
+        buf_adds(&types, list ? ", " : " or ");
+        fn_quoted_type(c->args[c->arg_count - 1]->type, &types);
+    }
+    buf_addc(&types, list ? ']' : ')');
+    call_text(c, &call);
+    buf_addf(&quoted, "`%s`", name);
+    error_set(err, ERR_DATATYPE_MISMATCH_TYPES, "sqlExpr", call.data, "functionName", quoted.data, "dataType", types.data, NULL);
+    error_at(err, c->span);
+    buf_fini(&types);
+    buf_fini(&call);
+    buf_fini(&quoted);
+    return (int)err->code;
+}
+
 int fn_wrong_arg(struct fn_call *c, uint32_t i, const char *required, struct error *err)
 {
     struct buf want = BUF_INIT, have = BUF_INIT, sql = BUF_INIT, index = BUF_INIT, call = BUF_INIT;
     static const char *const ordinals[] = {"first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth"};
     buf_addf(&want, strchr(required, '"') || required[0] == '(' ? "%s" : "\"%s\"", required);
-    buf_addc(&have, '"');
-    type_sql(c->args[i]->type, &have);
-    buf_addc(&have, '"');
+    fn_quoted_type(c->args[i]->type, &have);
     buf_addc(&sql, '"');
     expr_print(c->args[i], true, &sql);
     buf_addc(&sql, '"');

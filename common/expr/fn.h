@@ -51,6 +51,7 @@ enum fn_flags {
     FN_LAZY = 8,        /* program.c evaluates arguments itself: and, or, case, if, coalesce */
     FN_FLAT = 16,       /* the kernel wants all arguments flat, constants too */
     FN_NEVER_NULL = 32, /* result is never null */
+    FN_BARE = 128,      /* a column without alias is named as the argument alone */
     FN_OWN_NULLS = 64,  /* the kernel sets nulls of its own (fallible functions that give NULL) */
 };
 

@@ -107,30 +107,16 @@ static enum arith arith_of(const struct fn_row *row)
 /* The operands do not go together: of two types, or of one that the operator does not take. */
 static int wrong_types(struct fn_call *c, struct error *err)
 {
-    struct buf a = BUF_INIT, b = BUF_INIT, sql = BUF_INIT;
-    const struct type *x = c->args[0]->type, *y = c->args[c->arg_count - 1]->type;
-    struct expr call = {.kind = EXPR_CALL, .fn = c->row, .args = c->args, .arg_count = c->arg_count, .type = x};
-    buf_addc(&a, '"');
-    type_sql(x, &a);
-    buf_addc(&a, '"');
-    buf_addc(&b, '"');
-    type_sql(y, &b);
-    buf_addc(&b, '"');
-    buf_addc(&sql, '"');
-    expr_print(&call, true, &sql);
-    buf_addc(&sql, '"');
-    if (x == y)
-        error_set(err, ERR_DATATYPE_MISMATCH_OP, "sqlExpr", sql.data, "inputType",
-                  arith_of(c->row) == ARITH_IDIV ? "(\"BIGINT\" or \"DECIMAL\" or \"INTERVAL DAY TO SECOND\" or \"INTERVAL YEAR TO MONTH\")"
-                                                 : "(\"NUMERIC\" or \"INTERVAL DAY TO SECOND\" or \"INTERVAL YEAR TO MONTH\" or \"INTERVAL\")",
-                  "actualDataType", a.data, NULL);
-    else
-        error_set(err, ERR_DATATYPE_MISMATCH_DIFF, "sqlExpr", sql.data, "left", a.data, "right", b.data, NULL);
-    error_at(err, c->span);
-    buf_fini(&a);
-    buf_fini(&b);
-    buf_fini(&sql);
-    return (int)err->code;
+    static const char *const operators[] = {[ARITH_ADD] = "+", [ARITH_SUB] = "-", [ARITH_MUL] = "*", [ARITH_DIV] = "/",
+                                            [ARITH_REM] = "%", [ARITH_IDIV] = "div", [ARITH_PMOD] = "pmod"};
+    const struct type *a = c->args[0]->type, *b = c->args[c->arg_count - 1]->type;
+    enum arith op = arith_of(c->row);
+    struct fn_call plain = *c; /* try_add is + here */
+    plain.row = fn_find(operators[op]);
+    if (a != b)
+        return fn_diff_types(&plain, a, b, err);
+    return fn_wrong_operands(&plain, op == ARITH_IDIV ? "(\"BIGINT\" or \"DECIMAL\" or \"INTERVAL YEAR TO MONTH\" or \"INTERVAL DAY TO SECOND\")"
+                                                      : "(\"NUMERIC\" or \"INTERVAL DAY TO SECOND\" or \"INTERVAL YEAR TO MONTH\" or \"INTERVAL\")", err);
 }
 
 static bool is_datetime(const struct type *t)
@@ -269,10 +255,14 @@ static int resolve_binary(struct fn_call *c, struct error *err)
     b = c->args[1]->type;
     const struct type *f64 = type_of(TYPE_DOUBLE);
     if (op == ARITH_IDIV && (a->id == TYPE_FLOAT || a == f64 || b->id == TYPE_FLOAT || b == f64)) {
-        if (a == f64 && b->id == TYPE_DECIMAL)
-            TRY(fn_cast_arg(c, 1, f64, err));
-        if (b == f64 && a->id == TYPE_DECIMAL)
-            TRY(fn_cast_arg(c, 0, f64, err));
+        for (uint32_t i = 0; i < 2; i++) { /* refused, with the types that the operands have been widened to */
+            const struct type *t = c->args[i]->type;
+            bool text = c->args[1 - i]->kind == EXPR_CALL && c->args[1 - i]->implicit;
+            if (t->id == TYPE_DECIMAL || (t->id == TYPE_FLOAT && text))
+                TRY(fn_cast_arg(c, i, f64, err));
+            else if (type_is_integral(t))
+                TRY(fn_cast_arg(c, i, type_of(TYPE_BIGINT), err));
+        }
         return wrong_types(c, err);
     }
     if ((a->id == TYPE_NULL && b->id == TYPE_NULL) || (op == ARITH_DIV && (a->id == TYPE_NULL || b->id == TYPE_NULL))) {
@@ -470,6 +460,25 @@ static bool div_scaled(int128_t a, int128_t b, int up, bool whole, int128_t *ret
     return true;
 }
 
+/* (a * 10^up_a) % (b * 10^up_b), of a's sign; one of the two is 0. */
+static int128_t rem_scaled(int128_t a, int up_a, int128_t b, int up_b)
+{
+    uint128_t x = a < 0 ? -(uint128_t)a : (uint128_t)a, y = b < 0 ? -(uint128_t)b : (uint128_t)b;
+    for (; up_b > 0; up_b--) {
+        if (y > x) /* larger than any dividend already: the dividend is the rest */
+            return a;
+        y *= 10;
+    }
+    x %= y;
+    for (; up_a > 0; up_a--) { /* x < y < 10^38: ten times x by addition, modulo y */
+        uint128_t acc = 0;
+        for (int i = 0; i < 10; i++)
+            acc = acc >= y - x ? acc - (y - x) : acc + x;
+        x = acc;
+    }
+    return a < 0 ? -(int128_t)x : (int128_t)x;
+}
+
 static bool dec_one(enum arith op, int128_t a, int sa, int128_t b, int sb, const struct type *t, int128_t *ret)
 {
     int s = t->id == TYPE_DECIMAL ? t->scale : 0, wide = sa > sb ? sa : sb;
@@ -491,10 +500,8 @@ static bool dec_one(enum arith op, int128_t a, int sa, int128_t b, int sb, const
     case ARITH_IDIV: return div_scaled(a, b, sb - sa, true, ret);
     case ARITH_REM:
     case ARITH_PMOD:
-        if (!decimal_rescale(a, sa, wide, &x) || !decimal_rescale(b, sb, wide, &y))
-            return false;
-        r = x % y;
-        if (op == ARITH_PMOD && r < 0)
+        r = rem_scaled(a, wide - sa, b, wide - sb);
+        if (op == ARITH_PMOD && r < 0 && decimal_rescale(b, sb, wide, &y))
             r = (r + y) % y;
         return decimal_rescale(r, wide, s, ret) && decimal_fits(*ret, t->precision);
     }
@@ -672,7 +679,8 @@ static int resolve_unary(struct fn_call *c, struct error *err)
         TRY(fn_cast_arg(c, 0, t, err));
     }
     if (!type_is_numeric(t) && !is_interval(t))
-        return fn_wrong_arg(c, 0, "(\"NUMERIC\" or \"INTERVAL DAY TO SECOND\" or \"INTERVAL YEAR TO MONTH\")", err);
+        return fn_wrong_arg(c, 0, c->row->name[0] == 'a' ? "(\"NUMERIC\" or \"INTERVAL DAY TO SECOND\" or \"INTERVAL YEAR TO MONTH\")"
+                                                         : "(\"NUMERIC\" or \"INTERVAL DAY TO SECOND\" or \"INTERVAL YEAR TO MONTH\" or \"INTERVAL\")", err);
     c->type = t;
     return 0;
 }

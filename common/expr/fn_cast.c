@@ -19,7 +19,7 @@ struct cell {
     struct strview s;
 };
 
-enum outcome { CAST_OK, CAST_BAD /* not a value of the type */, CAST_RANGE /* does not fit */ };
+enum outcome { CAST_OK, CAST_BAD /* not a value of the type */, CAST_RANGE /* does not fit */, CAST_DIGITS /* over 38 of them */, CAST_NULL /* in every mode */ };
 
 static void load(const struct column *col, uint32_t at, struct cell *c)
 {
@@ -112,6 +112,15 @@ static int64_t wrap(int64_t v, enum type_id id)
     return id == TYPE_TINYINT ? (int8_t)v : id == TYPE_SMALLINT ? (int16_t)v : id == TYPE_INT ? (int32_t)v : v;
 }
 
+/* An interval as a number of its smallest unit. */
+static int64_t interval_units(const struct type *t, int64_t v)
+{
+    static const int64_t unit[] = {86400000000, 3600000000, 60000000, 1000000};
+    if (t->id == TYPE_INTERVAL_YM)
+        return t->interval_to == 0 ? v / 12 : v;
+    return v / unit[t->interval_to];
+}
+
 static enum outcome to_integral(const struct type *from, const struct type *to, enum eval_mode mode, struct cell *c)
 {
     int128_t whole;
@@ -123,7 +132,7 @@ static enum outcome to_integral(const struct type *from, const struct type *to, 
             /* legacy takes "1.9" as 1 */
             int128_t d;
             if (mode != EVAL_LEGACY || memchr(p, 'e', c->s.bytes) || memchr(p, 'E', c->s.bytes) ||
-                !parse_decimal(p, c->s.bytes, type_decimal(38, 18), &d))
+                !parse_decimal(p, c->s.bytes, type_decimal(38, 18), &d) || d / pow10_i128[18] != (int64_t)(d / pow10_i128[18]))
                 return CAST_BAD;
             v = (int64_t)(d / pow10_i128[18]);
         }
@@ -151,9 +160,7 @@ static enum outcome to_integral(const struct type *from, const struct type *to, 
     }
     case TYPE_INTERVAL_YM:
     case TYPE_INTERVAL_DT: {
-        static const int64_t unit[] = {86400000000, 3600000000, 60000000, 1000000};
-        int64_t v = from->id == TYPE_INTERVAL_YM ? (from->interval_to == 0 ? c->i / 12 : c->i)
-                                                 : c->i / unit[from->interval_to];
+        int64_t v = interval_units(from, c->i);
         if (!int_fits(v, to->id))
             return CAST_RANGE;
         c->i = v;
@@ -174,10 +181,12 @@ static enum outcome to_decimal(const struct type *from, const struct type *to, s
     int128_t v = c->i;
     int scale = 0;
     if (from->id == TYPE_STRING) {
-        double probe;
-        if (parse_decimal(strview_data(&c->s), c->s.bytes, to, &c->d))
-            return CAST_OK;
-        return parse_f64(strview_data(&c->s), c->s.bytes, &probe) && isfinite(probe) ? CAST_RANGE : CAST_BAD;
+        switch (parse_number(strview_data(&c->s), c->s.bytes, to, &c->d)) {
+        case NUMBER_OK: return CAST_OK;
+        case NUMBER_NONE: return CAST_BAD;
+        case NUMBER_RANGE: return CAST_RANGE;
+        case NUMBER_DIGITS: return CAST_DIGITS;
+        }
     }
     if (from->id == TYPE_FLOAT || from->id == TYPE_DOUBLE) {
         struct buf b = BUF_INIT;
@@ -187,13 +196,15 @@ static enum outcome to_decimal(const struct type *from, const struct type *to, s
             format_double(c->f, &b);
         bool ok = isfinite(c->f) && parse_decimal(b.data, b.bytes, to, &c->d);
         buf_fini(&b);
-        return ok ? CAST_OK : CAST_RANGE;
+        return ok ? CAST_OK : isfinite(c->f) ? CAST_RANGE : CAST_NULL;
     }
     if (from->id == TYPE_DECIMAL) {
         v = c->d;
         scale = from->scale;
-    } else if (from->id == TYPE_TIMESTAMP) {
+    } else if (from->id == TYPE_TIMESTAMP || (from->id == TYPE_INTERVAL_DT && from->interval_to == 3)) {
         scale = 6;
+    } else if (from->id == TYPE_INTERVAL_DT || from->id == TYPE_INTERVAL_YM) {
+        v = interval_units(from, c->i);
     }
     if (!decimal_rescale(v, scale, to->scale, &c->d) || !decimal_fits(c->d, to->precision))
         return CAST_RANGE;
@@ -242,6 +253,8 @@ static enum outcome to_datetime(struct kernel *k, const struct type *from, const
         local = c->i + zone_offset_us(z, c->i);
     else if (from->id == TYPE_FLOAT || from->id == TYPE_DOUBLE) {
         double us = c->f * 1e6;
+        if (!isfinite(c->f))
+            return CAST_BAD;
         if (!(us > -9.3e18 && us < 9.2e18))
             return CAST_RANGE;
         c->i = (int64_t)us;
@@ -253,7 +266,9 @@ static enum outcome to_datetime(struct kernel *k, const struct type *from, const
         c->i = (int64_t)us;
         return CAST_OK;
     } else if (from->id != TYPE_TIMESTAMP_NTZ) { /* a number: seconds */
-        return __builtin_mul_overflow(c->i, 1000000, &c->i) ? CAST_RANGE : CAST_OK;
+        if (__builtin_mul_overflow(c->i, 1000000, &c->i)) /* as Java's TimeUnit converts */
+            c->i = local < 0 ? INT64_MIN : INT64_MAX;
+        return CAST_OK;
     }
     c->i = to->id == TYPE_TIMESTAMP ? zone_to_utc_us(z, local) : local;
     return CAST_OK;
@@ -265,6 +280,8 @@ static enum outcome cast_cell(struct kernel *k, const struct column *col, uint32
     const struct type *from = col->type;
     enum eval_mode mode = k->node->mode;
     bool b;
+    if (from->id == TYPE_DATE && (type_is_numeric(to) || to->id == TYPE_BOOLEAN))
+        return CAST_NULL;
     switch (to->id) {
     case TYPE_BOOLEAN:
         if (from->id == TYPE_STRING) {
@@ -294,7 +311,15 @@ static enum outcome cast_cell(struct kernel *k, const struct column *col, uint32
         return CAST_OK;
     case TYPE_DECIMAL: return to_decimal(from, to, c);
     case TYPE_STRING: return to_text(k, col, row, c, scratch);
-    case TYPE_BINARY: return CAST_OK;
+    case TYPE_BINARY:
+        if (type_is_integral(from)) { /* legacy: its bytes, the highest first */
+            char bytes[8];
+            uint32_t n = (uint32_t)bits_of(from->id) / 8;
+            for (uint32_t i = 0; i < n; i++)
+                bytes[i] = (char)(c->i >> (8 * (n - 1 - i)));
+            c->s = kernel_keep(k, bytes, n);
+        }
+        return CAST_OK;
     case TYPE_DATE:
     case TYPE_TIMESTAMP:
     case TYPE_TIMESTAMP_NTZ: return to_datetime(k, from, to, c);
@@ -304,47 +329,91 @@ static enum outcome cast_cell(struct kernel *k, const struct column *col, uint32
         if (from->id == to->id)
             return CAST_OK;
         if (from->id == TYPE_STRING)
-            return CAST_BAD;
+            return parse_interval(strview_data(&c->s), c->s.bytes, to, &c->i) ? CAST_OK : CAST_BAD;
         int64_t u = to->id == TYPE_INTERVAL_YM ? (to->interval_to == 0 ? 12 : 1) : unit[to->interval_to];
-        return __builtin_mul_overflow(c->i, u, &c->i) ? CAST_RANGE : CAST_OK;
+        if (from->id == TYPE_DECIMAL) {
+            int128_t d;
+            if (__builtin_mul_overflow(c->d, u, &d) || !decimal_rescale(d, from->scale, 0, &d) || d != (int64_t)d)
+                return CAST_RANGE;
+            c->i = (int64_t)d;
+            return to->id == TYPE_INTERVAL_YM && c->i != (int32_t)c->i ? CAST_RANGE : CAST_OK;
+        }
+        return __builtin_mul_overflow(c->i, u, &c->i) || (to->id == TYPE_INTERVAL_YM && c->i != (int32_t)c->i) ? CAST_RANGE : CAST_OK;
     }
     default: return CAST_BAD;
     }
 }
 
+/* What a text of an interval looks like: "d h:m:s.n" and "DAY TO SECOND". */
+static void interval_shape(const struct type *t, struct buf *fields, struct buf *units)
+{
+    static const char *const ym[] = {"y", "m"}, *const dt[] = {"d", "h", "m", "s.n"};
+    static const char *const ym_names[] = {"YEAR", "MONTH"}, *const dt_names[] = {"DAY", "HOUR", "MINUTE", "SECOND"};
+    bool months = t->id == TYPE_INTERVAL_YM;
+    for (unsigned f = t->interval_from; f <= t->interval_to; f++)
+        buf_addf(fields, "%s%s", f == t->interval_from ? "" : months ? "-" : f == 1 ? " " : ":", (months ? ym : dt)[f]);
+    buf_adds(units, (months ? ym_names : dt_names)[t->interval_from]);
+    if (t->interval_from != t->interval_to)
+        buf_addf(units, " TO %s", (months ? ym_names : dt_names)[t->interval_to]);
+}
+
+static int raise_interval(struct kernel *k, const char *input)
+{
+    const struct type *t = k->node->type;
+    struct buf fields = BUF_INIT, units = BUF_INIT, format = BUF_INIT;
+    interval_shape(t, &fields, &units);
+    buf_addf(&format, "`[+|-]%s`, `INTERVAL [+|-]'[+|-]%s' %s`", fields.data, fields.data, units.data);
+    bool months = t->id == TYPE_INTERVAL_YM;
+    int rc = kernel_raise(k, months ? ERR_INTERVAL_FORMAT : ERR_INTERVAL_FORMAT_NOTICE, "intervalStr", months ? "year-month" : "day-time",
+                          "supportedFormat", format.data, "typeName", t->text, "input", input, NULL);
+    buf_fini(&fields);
+    buf_fini(&units);
+    buf_fini(&format);
+    return rc;
+}
+
+static int raise_decimal(struct kernel *k, const char *value)
+{
+    struct buf p = BUF_INIT, s = BUF_INIT;
+    buf_addf(&p, "%u", k->node->type->precision);
+    buf_addf(&s, "%u", k->node->type->scale);
+    int rc = kernel_raise(k, ERR_NUMERIC_RANGE, "value", value, "precision", p.data, "scale", s.data, "config",
+                          "\"spark.sql.ansi.enabled\"", NULL);
+    buf_fini(&p);
+    buf_fini(&s);
+    return rc;
+}
+
 static int raise(struct kernel *k, const struct column *col, uint32_t row, enum outcome what)
 {
-    struct buf value = BUF_INIT, from = BUF_INIT, to = BUF_INIT;
+    struct buf plain = BUF_INIT, value = BUF_INIT, from = BUF_INIT, to = BUF_INIT;
     const struct type *t = k->node->type;
+    fn_quoted_type(col->type, &from);
+    fn_quoted_type(t, &to);
     bool text = col->type->id == TYPE_STRING;
-    buf_addc(&from, '"');
-    type_sql(col->type, &from);
-    buf_addc(&from, '"');
-    buf_addc(&to, '"');
-    type_sql(t, &to);
-    buf_addc(&to, '"');
-    buf_adds(&value, text ? "'" : "");
-    column_format(col, row, k->cx->zone, "NULL", &value);
-    buf_adds(&value, text ? "'" : "");
+    struct value v = column_value(col, row);
+    if (col->type->id == TYPE_TIMESTAMP && t->id == TYPE_DECIMAL)
+        format_decimal(v.i, 6, &plain);
+    else
+        column_format(col, row, k->cx->zone, "NULL", &plain);
+    if (text)
+        buf_addf(&value, "'%s'", plain.data ? plain.data : "");
+    else
+        value_literal(&v, &value);
     int rc;
-    if (t->id == TYPE_DECIMAL && what == CAST_RANGE) {
-        char p[8], s[8];
-        struct buf b = BUF_INIT;
-        buf_addf(&b, "%u", t->precision);
-        memcpy(p, b.data, b.bytes + 1);
-        buf_reset(&b);
-        buf_addf(&b, "%u", t->scale);
-        memcpy(s, b.data, b.bytes + 1);
-        buf_fini(&b);
-        rc = kernel_raise(k, ERR_NUMERIC_RANGE, "value", value.data, "precision", p, "scale", s, "config",
-                          "\"spark.sql.ansi.enabled\"", NULL);
-    } else if (what == CAST_BAD) {
+    if (what == CAST_DIGITS)
+        rc = kernel_raise(k, ERR_NUMERIC_DIGITS, "value", plain.data, NULL);
+    else if (t->id == TYPE_DECIMAL && what == CAST_RANGE)
+        rc = raise_decimal(k, plain.data);
+    else if (text && (t->id == TYPE_INTERVAL_YM || t->id == TYPE_INTERVAL_DT))
+        rc = raise_interval(k, plain.data ? plain.data : "");
+    else if (what == CAST_BAD)
         rc = kernel_raise(k, ERR_CAST_INVALID, "expression", value.data, "sourceType", from.data, "targetType", to.data,
                           "ansiConfig", "\"spark.sql.ansi.enabled\"", NULL);
-    } else {
+    else
         rc = kernel_raise(k, ERR_CAST_OVERFLOW, "value", value.data, "sourceType", from.data, "targetType", to.data,
                           "ansiConfig", "\"spark.sql.ansi.enabled\"", NULL);
-    }
+    buf_fini(&plain);
     buf_fini(&value);
     buf_fini(&from);
     buf_fini(&to);
@@ -429,7 +498,8 @@ static int run_cast(struct kernel *k, const struct column *args, struct column *
         load(col, column_idx(col, r), &c);
         enum outcome what = cast_cell(k, col, r, to, &c, &scratch);
         if (UNLIKELY(what != CAST_OK)) {
-            if (k->node->mode == EVAL_ANSI) {
+            bool interval = to->id == TYPE_INTERVAL_YM || to->id == TYPE_INTERVAL_DT; /* these raise without ANSI too */
+            if ((k->node->mode == EVAL_ANSI || (interval && k->node->mode == EVAL_LEGACY)) && what != CAST_NULL) {
                 rc = raise(k, col, r, what);
                 break;
             }
@@ -454,6 +524,7 @@ static int resolve_type_name(struct fn_call *c, struct error *err)
     struct expr *e;
     enum eval_mode mode = c->cx->ansi ? EVAL_ANSI : EVAL_LEGACY;
     TRY(expr_cast(c->ar, c->args[0], t, mode, c->span, &e, err));
+    e->implicit |= e != c->args[0]; /* the column keeps the argument's name */
     fn_become_expr(c, e);
     return 0;
 }
@@ -462,8 +533,7 @@ static int resolve_typeof(struct fn_call *c, struct error *err)
 {
     (void)err;
     const char *text = c->args[0]->type->text;
-    c->args[0] = expr_string(c->ar, text);
-    c->type = type_of(TYPE_STRING);
+    fn_become_expr(c, expr_string(c->ar, text));
     return 0;
 }
 
@@ -481,7 +551,7 @@ static int run_typeof(struct kernel *k, const struct column *args, struct column
     return 0;
 }
 
-#define TYPE_ROW(name) {name, 1, 1, FN_NULL_ANY | FN_RAISES | FN_OWN_NULLS, resolve_type_name, run_cast, "cast to " name}
+#define TYPE_ROW(name) {name, 1, 1, FN_NULL_ANY | FN_RAISES | FN_OWN_NULLS | FN_BARE, resolve_type_name, run_cast, "cast to " name}
 const struct fn_row fn_cast_rows[] = {
     {"cast", 1, 1, FN_NULL_ANY | FN_RAISES | FN_OWN_NULLS, resolve_cast, run_cast, "the value as another type"},
     TYPE_ROW("boolean"),

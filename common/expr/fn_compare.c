@@ -1,5 +1,5 @@
 /* = <=> < <= > >= != and IN: comparisons, with direct loops for fixed-width values and strings. */
-#include "common/expr/fn.h"
+#include "common/expr/fn_impl.h"
 
 enum cmp { CMP_EQ, CMP_NE, CMP_LT, CMP_LE, CMP_GT, CMP_GE };
 
@@ -11,22 +11,6 @@ static enum cmp cmp_of(const char *n)
     case '<': return n[1] == 0 ? CMP_LT : n[1] == '=' && n[2] == 0 ? CMP_LE : CMP_EQ;
     default: return n[1] == 0 ? CMP_GT : CMP_GE;
     }
-}
-
-static int mismatch(struct fn_call *c, const struct type *a, const struct type *b, struct error *err)
-{
-    struct buf x = BUF_INIT, y = BUF_INIT;
-    buf_addc(&x, '"');
-    type_sql(a, &x);
-    buf_addc(&x, '"');
-    buf_addc(&y, '"');
-    type_sql(b, &y);
-    buf_addc(&y, '"');
-    error_set(err, ERR_DATATYPE_MISMATCH_DIFF, "sqlExpr", c->row->name, "left", x.data, "right", y.data, NULL);
-    error_at(err, c->span);
-    buf_fini(&x);
-    buf_fini(&y);
-    return (int)err->code;
 }
 
 /* All arguments to one type. Decimals of different scale too, so that kernels compare like with like. */
@@ -43,12 +27,14 @@ static int resolve_compare(struct fn_call *c, struct error *err)
             else if (!type_is_nested(other) && other->id != TYPE_NULL)
                 both = other;
         }
+        if (!both && strcmp(c->row->name, "in") == 0)
+            return fn_data_diff_types(c, "in", 0, 1, false, err);
         if (!both)
-            return mismatch(c, t, u, err);
+            return fn_diff_types(c, t, u, err);
         t = both;
     }
     if (t->id == TYPE_MAP)
-        return mismatch(c, t, t, err);
+        return fn_diff_types(c, t, t, err);
     if (t->id == TYPE_NULL)
         t = type_of(TYPE_BOOLEAN);
     for (uint32_t i = 0; i < c->arg_count; i++)

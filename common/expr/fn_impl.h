@@ -164,6 +164,14 @@ int fn_cast_text(struct fn_call *c, uint32_t i, struct error *err);           /*
 int fn_cast_text_or_binary(struct fn_call *c, uint32_t i, struct error *err); /* binary stays */
 /* All arguments to these types (the last repeats), a fixed result. */
 int fn_cast_all(struct fn_call *c, const enum type_id *types, uint32_t count, const struct type *result, struct error *err);
+/* "INT" with its quotes, as messages name types; appended. */
+void fn_quoted_type(const struct type *t, struct buf *out);
+/* DATATYPE_MISMATCH.BINARY_OP_DIFF_TYPES of the call. */
+int fn_diff_types(struct fn_call *c, const struct type *a, const struct type *b, struct error *err);
+/* DATATYPE_MISMATCH.BINARY_OP_WRONG_TYPE of the call, whose operands have one type. */
+int fn_wrong_operands(struct fn_call *c, const char *required, struct error *err);
+/* DATATYPE_MISMATCH.DATA_DIFF_TYPES of the arguments first, first + step, ... and the last one if so. */
+int fn_data_diff_types(struct fn_call *c, const char *name, uint32_t first, uint32_t step, bool with_last, struct error *err);
 /* The argument is not of a type that the function takes: DATATYPE_MISMATCH.UNEXPECTED_INPUT_TYPE. */
 int fn_wrong_arg(struct fn_call *c, uint32_t i, const char *required, struct error *err);
 /* The constant value of argument i; an error when it has none. */

@@ -3,8 +3,16 @@
 
 #include "common/expr/fn_impl.h"
 
+static bool boolean_like(const struct type *t)
+{
+    return t->id == TYPE_BOOLEAN || t->id == TYPE_STRING || t->id == TYPE_NULL;
+}
+
 static int to_boolean(struct fn_call *c, struct error *err)
 {
+    const struct type *a = c->args[0]->type, *b = c->args[c->arg_count - 1]->type;
+    if (c->arg_count == 2 && (!boolean_like(a) || !boolean_like(b)))
+        return a != b ? fn_diff_types(c, a, b, err) : fn_wrong_operands(c, "\"BOOLEAN\"", err);
     for (uint32_t i = 0; i < c->arg_count; i++)
         TRY(fn_cast_arg(c, i, type_of(TYPE_BOOLEAN), err));
     c->type = type_of(TYPE_BOOLEAN);
@@ -18,20 +26,8 @@ static int any_to_boolean(struct fn_call *c, struct error *err)
     return 0;
 }
 
-static int no_common(struct fn_call *c, const struct type *a, const struct type *b, struct error *err)
-{
-    struct buf x = BUF_INIT, y = BUF_INIT;
-    type_sql(a, &x);
-    type_sql(b, &y);
-    error_set(err, ERR_DATATYPE_MISMATCH_DIFF, "sqlExpr", c->row->name, "left", x.data, "right", y.data, NULL);
-    error_at(err, c->span);
-    buf_fini(&x);
-    buf_fini(&y);
-    return (int)err->code;
-}
-
 /* Casts args first, first + step, ... to their common type, which is returned. */
-static int unify(struct fn_call *c, uint32_t first, uint32_t step, bool with_last, const struct type **ret, struct error *err)
+static int unify(struct fn_call *c, const char *name, uint32_t first, uint32_t step, bool with_last, const struct type **ret, struct error *err)
 {
     const struct type *t = c->args[first]->type;
     for (int pass = 0; pass < 2; pass++) {
@@ -42,7 +38,7 @@ static int unify(struct fn_call *c, uint32_t first, uint32_t step, bool with_las
             }
             const struct type *both = type_common(c->cx, t, c->args[i]->type);
             if (!both)
-                return no_common(c, t, c->args[i]->type, err);
+                return fn_data_diff_types(c, name, first, step, with_last, err);
             t = both;
         }
         if (with_last) {
@@ -52,7 +48,7 @@ static int unify(struct fn_call *c, uint32_t first, uint32_t step, bool with_las
             } else {
                 const struct type *both = type_common(c->cx, t, c->args[last]->type);
                 if (!both)
-                    return no_common(c, t, c->args[last]->type, err);
+                    return fn_data_diff_types(c, name, first, step, with_last, err);
                 t = both;
             }
         }
@@ -67,7 +63,7 @@ static int resolve_case(struct fn_call *c, struct error *err)
     bool has_else = c->arg_count % 2 == 1;
     for (uint32_t i = 0; i + 1 < c->arg_count; i += 2)
         TRY(fn_cast_arg(c, i, type_of(TYPE_BOOLEAN), err));
-    TRY(unify(c, 1, 2, has_else, &c->type, err));
+    TRY(unify(c, "casewhen", 1, 2, has_else, &c->type, err));
     c->nullable = !has_else || c->args[c->arg_count - 1]->nullable;
     for (uint32_t i = 1; i < c->arg_count; i += 2)
         c->nullable |= c->args[i]->nullable;
@@ -77,14 +73,14 @@ static int resolve_case(struct fn_call *c, struct error *err)
 static int resolve_if(struct fn_call *c, struct error *err)
 {
     TRY(fn_cast_arg(c, 0, type_of(TYPE_BOOLEAN), err));
-    TRY(unify(c, 1, 1, false, &c->type, err));
+    TRY(unify(c, "if", 1, 1, false, &c->type, err));
     c->nullable = c->args[1]->nullable || c->args[2]->nullable;
     return 0;
 }
 
 static int resolve_coalesce(struct fn_call *c, struct error *err)
 {
-    TRY(unify(c, 0, 1, false, &c->type, err));
+    TRY(unify(c, "coalesce", 0, 1, false, &c->type, err));
     c->nullable = true;
     for (uint32_t i = 0; i < c->arg_count; i++)
         c->nullable &= c->args[i]->nullable;
@@ -192,7 +188,14 @@ static int run_is_bool(struct kernel *k, const struct column *args, struct colum
 
 static int resolve_extreme(struct fn_call *c, struct error *err)
 {
-    TRY(unify(c, 0, 1, false, &c->type, err));
+    bool text = false, other = false;
+    for (uint32_t i = 0; i < c->arg_count; i++) {
+        text |= c->args[i]->type->id == TYPE_STRING;
+        other |= c->args[i]->type->id != TYPE_STRING && c->args[i]->type->id != TYPE_NULL;
+    }
+    if (text && other) /* no promotion of texts here */
+        return fn_data_diff_types(c, c->row->name, 0, 1, false, err);
+    TRY(unify(c, c->row->name, 0, 1, false, &c->type, err));
     c->nullable = true;
     for (uint32_t i = 0; i < c->arg_count; i++)
         c->nullable &= c->args[i]->nullable;

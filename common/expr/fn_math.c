@@ -185,6 +185,11 @@ static int128_t divide(int128_t v, int128_t d, enum rounding how)
     return up ? q + (v < 0 ? -1 : 1) : q;
 }
 
+static bool integral_fits(int128_t v, enum type_id id)
+{
+    return id == TYPE_TINYINT ? v == (int8_t)v : id == TYPE_SMALLINT ? v == (int16_t)v : id == TYPE_INT ? v == (int32_t)v : v == (int64_t)v;
+}
+
 static int run_round(struct kernel *k, const struct column *args, struct column *out)
 {
     char n = k->node->fn->name[0];
@@ -238,6 +243,9 @@ static int run_round(struct kernel *k, const struct column *args, struct column 
         int have = drop > 0 ? (int)s : scale;
         if (have < to_scale)
             v *= pow10_i128[to_scale - have];
+        if (UNLIKELY(k->node->mode == EVAL_ANSI && type_is_integral(to) && !integral_fits(v, to->id)))
+            return kernel_raise(k, ERR_ARITHMETIC_OVERFLOW, "message", "rounding overflowed", "alternative", "", "config",
+                                "\"spark.sql.ansi.enabled\"", NULL);
         switch (out->phys) {
         case PHYS_I8: ((int8_t *)data)[r] = (int8_t)v; break;
         case PHYS_I16: ((int16_t *)data)[r] = (int16_t)v; break;
@@ -303,8 +311,8 @@ const struct fn_row fn_math_rows[] = {
     {"e", 0, 0, FN_NEVER_NULL, resolve_constant, run_constant, "2.71828..."},
     {"sign", 1, 1, FN_NULL_ANY, doubles, run_sign, "-1, 0 or 1"},
     {"signum", 1, 1, FN_NULL_ANY, doubles, run_sign, "-1, 0 or 1"},
-    {"round", 1, 2, FN_NULL_ANY, resolve_round, run_round, "rounded, ties away from zero"},
-    {"bround", 1, 2, FN_NULL_ANY, resolve_round, run_round, "rounded, ties to even"},
+    {"round", 1, 2, FN_NULL_ANY | FN_RAISES, resolve_round, run_round, "rounded, ties away from zero"},
+    {"bround", 1, 2, FN_NULL_ANY | FN_RAISES, resolve_round, run_round, "rounded, ties to even"},
     {"ceil", 1, 2, FN_NULL_ANY, resolve_round, run_round, "rounded up"},
     {"ceiling", 1, 2, FN_NULL_ANY, resolve_round, run_round, "rounded up"},
     {"floor", 1, 2, FN_NULL_ANY, resolve_round, run_round, "rounded down"},

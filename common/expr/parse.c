@@ -64,7 +64,7 @@ bool parse_f64(const char *p, size_t n, double *ret)
     return *end == 0;
 }
 
-bool parse_decimal(const char *p, size_t n, const struct type *t, int128_t *ret)
+enum number parse_number(const char *p, size_t n, const struct type *t, int128_t *ret)
 {
     trim(&p, &n);
     size_t i = 0;
@@ -72,7 +72,7 @@ bool parse_decimal(const char *p, size_t n, const struct type *t, int128_t *ret)
     if (n && (p[0] == '-' || p[0] == '+'))
         negative = p[i++] == '-';
     int128_t v = 0;
-    int scale = 0;
+    int scale = 0, dropped = 0; /* digits past 38: they only count */
     for (; i < n; i++) {
         unsigned d = (unsigned char)p[i] - '0';
         if (p[i] == '.' && !point) {
@@ -82,31 +82,41 @@ bool parse_decimal(const char *p, size_t n, const struct type *t, int128_t *ret)
         if (d > 9)
             break;
         any = true;
-        if (v > pow10_i128[37]) { /* digits past 38: those of the fraction only round, those before overflow */
-            if (!point)
-                return false;
+        if (v > pow10_i128[37] - 1) {
+            dropped += !point;
             continue;
         }
         v = v * 10 + (int)d;
         scale += point;
     }
     if (!any)
-        return false;
+        return NUMBER_NONE;
     int exponent = 0;
     if (i < n && (p[i] == 'e' || p[i] == 'E')) {
         int64_t e;
-        if (!parse_i64(p + i + 1, n - i - 1, &e) || e > 1000 || e < -1000)
-            return false;
-        exponent = (int)e;
+        if (!parse_i64(p + i + 1, n - i - 1, &e) || e != (int32_t)e)
+            return NUMBER_NONE;
+        exponent = e > 10000 ? 10000 : e < -10000 ? -10000 : (int)e;
         i = n;
     }
     if (i != n)
-        return false;
+        return NUMBER_NONE;
+    exponent += dropped;
+    int whole = exponent - scale;
+    for (int128_t left = v; left; left /= 10)
+        whole++;
+    if (v && whole > DECIMAL_PRECISION_MAX)
+        return NUMBER_DIGITS;
     int128_t r;
     if (!decimal_rescale(v, scale - exponent, t->scale, &r) || !decimal_fits(r, t->precision))
-        return false;
+        return NUMBER_RANGE;
     *ret = negative ? -r : r;
-    return true;
+    return NUMBER_OK;
+}
+
+bool parse_decimal(const char *p, size_t n, const struct type *t, int128_t *ret)
+{
+    return parse_number(p, n, t, ret) == NUMBER_OK;
 }
 
 bool parse_bool(const char *p, size_t n, bool *ret)
@@ -211,7 +221,9 @@ bool parse_timestamp(const char *p, size_t n, bool with_zone, const struct zone 
     }
     if (h > 23 || m > 59 || s > 59)
         return false;
-    int64_t local = (int64_t)days * 86400000000 + (h * 3600 + m * 60 + s) * 1000000 + us;
+    int64_t local;
+    if (__builtin_mul_overflow((int64_t)days, 86400000000, &local) || __builtin_add_overflow(local, (h * 3600 + m * 60 + s) * 1000000 + us, &local))
+        return false;
     while (p < end && *p == ' ')
         p++;
     const struct zone *z = zone;

@@ -9,7 +9,10 @@
 struct zone;
 bool parse_i64(const char *p, size_t bytes, int64_t *ret);
 bool parse_f64(const char *p, size_t bytes, double *ret);
-bool parse_decimal(const char *p, size_t bytes, const struct type *t, int128_t *ret); /* rounds half up; false on overflow too */
+/* Rounds half up. NUMBER_DIGITS: more than 38 of them before the point, which no decimal holds. */
+enum number { NUMBER_OK, NUMBER_NONE, NUMBER_RANGE, NUMBER_DIGITS };
+enum number parse_number(const char *p, size_t bytes, const struct type *t, int128_t *ret);
+bool parse_decimal(const char *p, size_t bytes, const struct type *t, int128_t *ret); /* the same, all or nothing */
 bool parse_bool(const char *p, size_t bytes, bool *ret);
 bool parse_date(const char *p, size_t bytes, int32_t *ret);
 /* with_zone: a zone in the text counts, zone is the default; else (NTZ) the text's zone is ignored. */

@@ -1,8 +1,23 @@
 /* Text of expressions: Spark's names of unaliased columns, and EXPLAIN; see expr.h. */
 #include <ctype.h>
+#include <math.h>
 
 #include "common/expr/agg.h"
 #include "common/expr/fn.h"
+
+/* As Java prints a BigDecimal: small ones get an exponent. */
+static void print_decimal(int128_t v, int scale, struct buf *out)
+{
+    struct buf digits = BUF_INIT;
+    format_decimal(v < 0 ? -v : v, 0, &digits);
+    int exponent = (int)digits.bytes - 1 - scale;
+    if (exponent >= -6) {
+        format_decimal(v, (unsigned)scale, out);
+    } else {
+        buf_addf(out, "%s%c%s%sE%d", v < 0 ? "-" : "", digits.data[0], digits.bytes > 1 ? "." : "", digits.data + 1, exponent);
+    }
+    buf_fini(&digits);
+}
 
 void value_print(const struct value *v, struct buf *out)
 {
@@ -20,6 +35,8 @@ void value_print(const struct value *v, struct buf *out)
         buf_adds(out, id == TYPE_DATE ? "DATE '" : id == TYPE_TIMESTAMP ? "TIMESTAMP '" : "TIMESTAMP_NTZ '");
         column_format(&col, 0, NULL, "NULL", out);
         buf_addc(out, '\'');
+    } else if (id == TYPE_DECIMAL) {
+        print_decimal(v->d, v->type->scale, out);
     } else if (id == TYPE_BINARY) {
         buf_adds(out, "X'");
         for (uint32_t i = 0; i < v->s.bytes; i++)
@@ -29,6 +46,31 @@ void value_print(const struct value *v, struct buf *out)
         column_format(&col, 0, NULL, "NULL", out);
     }
     arena_fini(&ar);
+}
+
+void value_literal(const struct value *v, struct buf *out)
+{
+    static const struct {
+        enum type_id id;
+        const char *suffix;
+    } suffixes[] = {{TYPE_TINYINT, "Y"}, {TYPE_SMALLINT, "S"}, {TYPE_BIGINT, "L"}, {TYPE_DOUBLE, "D"}, {TYPE_DECIMAL, "BD"}};
+    bool real = v->type->id == TYPE_FLOAT || v->type->id == TYPE_DOUBLE;
+    if (real && !isfinite(v->f)) {
+        value_print(v, out);
+        return;
+    }
+    if (!v->null && (v->type->id == TYPE_STRING || v->type->id == TYPE_FLOAT)) {
+        bool text = v->type->id == TYPE_STRING;
+        buf_adds(out, text ? "'" : "CAST('");
+        value_print(v, out);
+        buf_addf(out, text ? "'" : "' AS FLOAT)");
+        return;
+    }
+    value_print(v, out);
+    for (size_t i = 0; i < ARRAY_LEN(suffixes) && !v->null; i++) {
+        if (suffixes[i].id == v->type->id)
+            buf_adds(out, suffixes[i].suffix);
+    }
 }
 
 static void print_args(const struct expr *e, uint32_t from, bool pretty, struct buf *out)
@@ -58,7 +100,7 @@ static void print_case(const struct expr *e, bool pretty, struct buf *out)
 
 static bool is_operator(const char *n)
 {
-    return strchr("+-*/%=<>!&|^", n[0]) != NULL || strcmp(n, "and") == 0 || strcmp(n, "or") == 0 || strcmp(n, "div") == 0;
+    return strchr("+-*/%=<>!&|^", n[0]) != NULL || strcmp(n, "div") == 0;
 }
 
 static void print_infix(const struct expr *e, const char *op, bool pretty, struct buf *out)
@@ -72,11 +114,10 @@ static void print_infix(const struct expr *e, const char *op, bool pretty, struc
     buf_addc(out, ')');
 }
 
-/* Casts that the analyzer put in are not part of a name; those that the user wrote are (they have a span). */
+/* Casts that the analyzer put in are not part of a name; those that the user wrote are. */
 static void print_cast(const struct expr *e, bool pretty, struct buf *out)
 {
-    bool implicit = e->span.stop == 0 || (e->args[0]->span.stop && e->span.start == e->args[0]->span.start && e->span.stop == e->args[0]->span.stop);
-    if (pretty && (implicit || e->args[0]->kind == EXPR_COLUMN)) {
+    if (pretty && e->implicit) {
         expr_print(e->args[0], pretty, out);
         return;
     }
@@ -87,75 +128,131 @@ static void print_cast(const struct expr *e, bool pretty, struct buf *out)
     buf_addc(out, ')');
 }
 
+/*
+ * How Spark writes calls that are not name(arguments): $1 is the first argument, $* all of them. Arguments that
+ * the user left out show their defaults. args 0: any number of them.
+ */
+static const struct form {
+    const char *fn;
+    uint8_t args;
+    const char *text;
+} forms[] = {{"and", 2, "($1 AND $2)"},
+             {"or", 2, "($1 OR $2)"},
+             {"not", 1, "(NOT $1)"},
+             {"!=", 2, "(NOT ($1 = $2))"},
+             {"negative", 1, "(- $1)"},
+             {"positive", 1, "(+ $1)"},
+             {"~", 1, "~$1"},
+             {"isnull", 1, "($1 IS NULL)"},
+             {"isnotnull", 1, "($1 IS NOT NULL)"},
+             {"if", 3, "(IF($*))"},
+             {"||", 0, "concat($*)"},
+             {"like", 2, "$1 LIKE $2"},
+             {"like", 3, "$1 LIKE $2 ESCAPE '$3'"},
+             {"rlike", 2, "RLIKE($1, $2)"},
+             {"_add_interval", 2, "$1 + $2"},
+             {"_sub_interval", 2, "$1 - $2"},
+             {"_mul_interval", 2, "($1 * $2)"},
+             {"_div_interval", 2, "($1 / $2)"},
+             {"_date_minus_date", 2, "($1 - $2)"},
+             {"_timestamp_minus", 2, "($1 - $2)"},
+             {"ceil", 1, "CEIL($1)"},
+             {"floor", 1, "FLOOR($1)"},
+             {"round", 1, "round($1, 0)"},
+             {"bround", 1, "bround($1, 0)"},
+             {"log", 1, "LOG(E(), $1)"},
+             {"trim", 2, "TRIM(BOTH $2 FROM $1)"},
+             {"ltrim", 2, "TRIM(LEADING $2 FROM $1)"},
+             {"rtrim", 2, "TRIM(TRAILING $2 FROM $1)"},
+             {"substring", 2, "substring($1, $2, 2147483647)"},
+             {"substr", 2, "substr($1, $2, 2147483647)"},
+             {"locate", 2, "locate($1, $2, 1)"},
+             {"position", 2, "position($1, $2, 1)"},
+             {"lpad", 2, "lpad($1, $2,  )"},
+             {"rpad", 2, "rpad($1, $2,  )"},
+             {"replace", 2, "replace($1, $2, )"},
+             {"regexp_replace", 3, "regexp_replace($1, $2, $3, 1)"},
+             {"regexp_extract", 2, "regexp_extract($1, $2, 1)"},
+             {"months_between", 2, "months_between($1, $2, true)"},
+             {"unix_timestamp", 1, "unix_timestamp($1, yyyy-MM-dd HH:mm:ss)"},
+             {"to_unix_timestamp", 1, "to_unix_timestamp($1, yyyy-MM-dd HH:mm:ss)"},
+             {"from_unixtime", 1, "from_unixtime($1, yyyy-MM-dd HH:mm:ss)"},
+             {"extract", 2, "extract($1 FROM $2)"}};
+
+static void print_form(const struct form *f, const struct expr *e, bool pretty, struct buf *out)
+{
+    for (const char *c = f->text; *c; c++) {
+        if (*c != '$')
+            buf_addc(out, *c);
+        else if (*++c == '*')
+            print_args(e, 0, pretty, out);
+        else
+            expr_print(e->args[*c - '1'], pretty, out);
+    }
+}
+
+/* Functions of one of Spark's families that prints its names in capitals. */
+static bool in_capitals(const char *n)
+{
+    static const char *const names[] = {"acos", "acosh", "asin", "asinh", "atan", "atan2", "atanh", "cbrt", "cos", "cosh", "cot", "csc",
+                                        "degrees", "e", "exp", "expm1", "log", "log10", "log1p", "log2", "pi", "power", "radians",
+                                        "sec", "signum", "sin", "sinh", "sqrt", "tan", "tanh"};
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        if (strcmp(n, names[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
 static void print_call(const struct expr *e, bool pretty, struct buf *out)
 {
     const char *n = e->fn->name;
     if (pretty && e->name) {
         buf_adds(out, e->name);
-    } else if (strcmp(n, "cast") == 0) {
+        return;
+    }
+    if (strcmp(n, "cast") == 0) {
         print_cast(e, pretty, out);
-    } else if (strcmp(n, "case") == 0) {
+        return;
+    }
+    if (strcmp(n, "case") == 0) {
         print_case(e, pretty, out);
-    } else if (strcmp(n, "||") == 0) {
-        buf_adds(out, "concat(");
-        print_args(e, 0, pretty, out);
-        buf_addc(out, ')');
-    } else if (strcmp(n, "!=") == 0) {
-        buf_adds(out, "(NOT ");
-        print_infix(e, "=", pretty, out);
-        buf_addc(out, ')');
-    } else if (strcmp(n, "and") == 0 || strcmp(n, "or") == 0) {
-        print_infix(e, n[0] == 'a' ? "AND" : "OR", pretty, out);
+        return;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(forms); i++) {
+        if (strcmp(n, forms[i].fn) == 0 && (forms[i].args == e->arg_count || forms[i].args == 0)) {
+            print_form(&forms[i], e, pretty, out);
+            return;
+        }
+    }
+    if (strcmp(n, "and") == 0 || strcmp(n, "or") == 0) {
+        print_infix(e, n[0] == 'a' ? "AND" : "OR", pretty, out); /* flattened by the optimizer */
     } else if (is_operator(n) && e->arg_count == 2) {
         print_infix(e, n, pretty, out);
-    } else if (strcmp(n, "not") == 0) {
-        buf_adds(out, "(NOT ");
-        print_args(e, 0, pretty, out);
-        buf_addc(out, ')');
-    } else if (strcmp(n, "negative") == 0) {
-        buf_adds(out, "(- ");
-        print_args(e, 0, pretty, out);
-        buf_addc(out, ')');
-    } else if (strcmp(n, "isnull") == 0 || strcmp(n, "isnotnull") == 0) {
-        buf_addc(out, '(');
-        print_args(e, 0, pretty, out);
-        buf_adds(out, n[2] == 'n' && n[3] == 'u' ? " IS NULL)" : " IS NOT NULL)");
     } else if (strcmp(n, "in") == 0) {
         buf_addc(out, '(');
         expr_print(e->args[0], pretty, out);
         buf_adds(out, " IN (");
         print_args(e, 1, pretty, out);
         buf_adds(out, "))");
-    } else if (strcmp(n, "like") == 0) {
-        expr_print(e->args[0], pretty, out);
-        buf_adds(out, " LIKE ");
-        expr_print(e->args[1], pretty, out);
-    } else if (strcmp(n, "_add_interval") == 0 || strcmp(n, "_sub_interval") == 0) {
-        expr_print(e->args[0], pretty, out);
-        buf_adds(out, n[1] == 'a' ? " + " : " - ");
-        expr_print(e->args[1], pretty, out);
-    } else if ((strcmp(n, "round") == 0 || strcmp(n, "bround") == 0) && e->arg_count == 1) {
-        buf_addf(out, "%s(", n);
-        print_args(e, 0, pretty, out);
-        buf_adds(out, ", 0)");
-    } else if (strcmp(n, "if") == 0) {
-        buf_adds(out, "(IF(");
-        print_args(e, 0, pretty, out);
-        buf_adds(out, "))");
     } else {
-        if (n[0] == 'c' && (strcmp(n, "ceil") == 0 || strcmp(n, "ceiling") == 0 || strcmp(n, "coalesce") == 0)) {
-            for (const char *p = n; *p; p++)
-                buf_addc(out, n[1] == 'e' ? (char)toupper((unsigned char)*p) : *p);
-        } else if (strcmp(n, "floor") == 0 || strcmp(n, "log10") == 0 || strcmp(n, "exp") == 0 || strcmp(n, "sqrt") == 0) {
-            for (const char *p = n; *p; p++)
-                buf_addc(out, (char)toupper((unsigned char)*p));
-        } else {
-            buf_adds(out, n);
-        }
+        bool capitals = in_capitals(n);
+        for (const char *p = n; *p; p++)
+            buf_addc(out, capitals ? (char)toupper((unsigned char)*p) : *p);
         buf_addc(out, '(');
         print_args(e, 0, pretty, out);
         buf_addc(out, ')');
     }
+}
+
+/* Whether first and last skip nulls is no part of their name, nor how exact a sketch is. */
+static void print_agg_args(const struct expr *e, bool pretty, struct buf *out)
+{
+    struct expr shown = *e;
+    const char *n = agg_name(e->agg);
+    if (pretty && e->arg_count == 2 && (strstr(n, "first") || strstr(n, "last") || strcmp(n, "any_value") == 0))
+        shown.arg_count = 1;
+    print_args(&shown, 0, pretty, out);
 }
 
 void expr_print(const struct expr *e, bool pretty, struct buf *out)
@@ -187,7 +284,7 @@ void expr_print(const struct expr *e, bool pretty, struct buf *out)
         return;
     case EXPR_AGG:
         buf_addf(out, "%s(%s", agg_name(e->agg), e->distinct ? "DISTINCT " : "");
-        print_args(e, 0, pretty, out);
+        print_agg_args(e, pretty, out);
         buf_addc(out, ')');
         if (e->filter) {
             buf_adds(out, " FILTER (WHERE ");

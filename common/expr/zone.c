@@ -190,9 +190,23 @@ static bool parse_offset(const char *name, int32_t *ret)
     return *end == 0 && v >= -18 * 3600 && v <= 18 * 3600;
 }
 
+/* Java's three-letter names that tzdata lacks or means otherwise. */
+static const char *const short_ids[][2] = {
+    {"ACT", "Australia/Darwin"}, {"AET", "Australia/Sydney"}, {"AGT", "America/Argentina/Buenos_Aires"}, {"ART", "Africa/Cairo"},
+    {"AST", "America/Anchorage"}, {"BET", "America/Sao_Paulo"}, {"BST", "Asia/Dhaka"}, {"CAT", "Africa/Harare"},
+    {"CNT", "America/St_Johns"}, {"CST", "America/Chicago"}, {"CTT", "Asia/Shanghai"}, {"EAT", "Africa/Addis_Ababa"},
+    {"ECT", "Europe/Paris"}, {"EST", "-05:00"}, {"HST", "-10:00"}, {"IET", "America/Indiana/Indianapolis"}, {"IST", "Asia/Kolkata"},
+    {"JST", "Asia/Tokyo"}, {"MIT", "Pacific/Apia"}, {"MST", "-07:00"}, {"NET", "Asia/Yerevan"}, {"NST", "Pacific/Auckland"},
+    {"PLT", "Asia/Karachi"}, {"PNT", "America/Phoenix"}, {"PRT", "America/Puerto_Rico"}, {"PST", "America/Los_Angeles"},
+    {"SST", "Pacific/Guadalcanal"}, {"VST", "Asia/Ho_Chi_Minh"}};
+
 static struct zone *load(const char *name)
 {
     int32_t seconds;
+    for (size_t i = 0; i < ARRAY_LEN(short_ids); i++) {
+        if (strcmp(name, short_ids[i][0]) == 0)
+            name = short_ids[i][1];
+    }
     if (parse_offset(name, &seconds))
         return fixed(seconds);
     if (name[0] == '/' || strstr(name, "..") || strlen(name) > 100)

@@ -352,7 +352,7 @@ static void send_frame(struct conn *conn, enum msg_type type, uint64_t id, const
 {
     struct conn_impl *im = conn->impl;
     size_t before = im->pending.bytes;
-    frame_put(&im->pending, type, conn->rpc->epoch, conn->rpc->incarnation, id, message, bulk ? bulk->bytes : 0);
+    frame_put(&im->pending, type, conn->rpc->epoch, conn->incarnation ? conn->incarnation : conn->rpc->incarnation, id, message, bulk ? bulk->bytes : 0);
     im->queued += im->pending.bytes - before + (bulk ? bulk->bytes : 0);
     conn->rpc->counters.frames_out++;
     if (im->queued >= WRITE_QUEUE_HIGH)

@@ -62,7 +62,7 @@ struct rpc_secret {
 struct rpc {
     uv_loop_t *loop;
     struct rpc_secret secret;
-    uint64_t epoch, incarnation; /* written into every frame sent */
+    uint64_t epoch, incarnation; /* written into every frame sent; a conn may have an incarnation of its own */
     const char *name;            /* ours, for the peer's messages */
     uint32_t roles;              /* bits 1 << role that its listeners take; 0: all */
     struct conn *conns;          /* all of them */
@@ -110,6 +110,7 @@ struct conn {
     const struct conn_ops *ops;
     void *owner;            /* the user's */
     struct rpc *rpc;
+    uint64_t incarnation;   /* written into its frames: the driver names whom it speaks to. 0: the rpc's */
     enum peer_role role;    /* of the peer once OPEN (accepted), or our own (connecting side) */
     enum conn_end end;      /* why it is closed: set before on_close */
     char *peer;             /* address or name, for messages */

@@ -24,8 +24,6 @@ struct scope {
     uint32_t alias_count, alias_cap; /* select items that may be named: see alias_first */
     struct alias *aliases;
     bool alias_first;        /* ORDER BY: output names before input columns */
-    bool no_aggregates;      /* WHERE, ON, GROUP BY */
-    const char *where;       /* name of the clause, for messages */
 };
 
 struct cte {
@@ -56,12 +54,16 @@ struct binder {
 /* bind.c: expressions */
 WARN_UNUSED int bind_expr(struct binder *b, struct scope *s, const struct ast_expr *e, struct expr **ret);
 struct expr *bind_column_of(struct binder *b, const struct lcol *c);
+/* "text" of an expression or a type, as messages show it; appended. */
+void bind_quoted(const struct expr *e, struct buf *out);
+void bind_quoted_type(const struct type *t, struct buf *out);
 bool bind_has_aggregate(const struct expr *e);
 struct lcol bind_new_col(struct binder *b, const char *name, const struct type *type, bool nullable);
 /* The name of a select item without an alias. */
 const char *bind_item_name(struct binder *b, const struct ast_expr *ast, const struct expr *e);
 bool bind_name_eq(const struct binder *b, const char *a, const char *c);
-int bind_boolean(struct binder *b, struct scope *s, const struct ast_expr *e, const char *clause, struct expr **ret);
+/* WHERE and HAVING of the query at `whole`: a boolean. */
+int bind_filter(struct binder *b, struct scope *s, const struct ast_expr *e, struct span whole, struct expr **ret);
 
 /* relation.c: FROM */
 struct logical *lp_new(struct binder *b, enum logical_kind kind, struct span span, struct logical *in0, struct logical *in1);

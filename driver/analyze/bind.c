@@ -1,4 +1,6 @@
 /* Binding expressions: names to column ids, calls to rows of the function tables, literals to values. */
+#include <stdlib.h>
+
 #include "common/expr/fn.h"
 #include "driver/analyze/analyze_impl.h"
 
@@ -26,6 +28,20 @@ bool bind_has_aggregate(const struct expr *e)
             return true;
     }
     return false;
+}
+
+void bind_quoted(const struct expr *e, struct buf *out)
+{
+    buf_addc(out, '"');
+    expr_print(e, true, out);
+    buf_addc(out, '"');
+}
+
+void bind_quoted_type(const struct type *t, struct buf *out)
+{
+    buf_addc(out, '"');
+    type_sql(t, out);
+    buf_addc(out, '"');
 }
 
 static int fail_at(struct binder *b, struct span span)
@@ -60,7 +76,10 @@ static int unresolved(struct binder *b, const struct scope *s, const struct ast_
         if (best < 0)
             break;
         used[best] = true;
-        buf_addf(&proposal, "%s`%s`", k ? ", " : "", s->cols[best].col.name);
+        buf_adds(&proposal, k ? ", " : "");
+        if (n->count > 1 && s->cols[best].qualifier)
+            buf_addf(&proposal, "`%s`.", s->cols[best].qualifier);
+        buf_addf(&proposal, "`%s`", s->cols[best].col.name);
     }
     if (proposal.bytes)
         error_set(b->err, ERR_UNRESOLVED_COLUMN, "objectName", name.data, "proposal", proposal.data, NULL);
@@ -91,14 +110,25 @@ static uint32_t match(const struct binder *b, const struct scope *s, const struc
     return found;
 }
 
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
 static int ambiguous(struct binder *b, const struct scope *s, const struct ast_name *n, uint32_t used, struct span span)
 {
     struct buf name = BUF_INIT, names = BUF_INIT;
+    const char **all = ARENA_ARRAY(b->ar, const char *, s->count);
+    uint32_t count = 0;
     name_text(n, &name);
     for (uint32_t i = 0; i < s->count; i++) {
-        if (bind_name_eq(b, s->cols[i].col.name, n->parts[used - 1].text) && !s->cols[i].qualified_only)
-            buf_addf(&names, "%s`%s`.`%s`", names.bytes ? ", " : "[", s->cols[i].qualifier ? s->cols[i].qualifier : "", s->cols[i].col.name);
+        const struct scope_col *c = &s->cols[i];
+        if (bind_name_eq(b, c->col.name, n->parts[used - 1].text) && !c->qualified_only)
+            all[count++] = c->qualifier ? arena_printf(b->ar, "`%s`.`%s`", c->qualifier, c->col.name) : arena_printf(b->ar, "`%s`", c->col.name);
     }
+    qsort(all, count, sizeof *all, by_text);
+    for (uint32_t i = 0; i < count; i++)
+        buf_addf(&names, "%s%s", i ? ", " : "[", all[i]);
     buf_addc(&names, ']');
     error_set(b->err, ERR_AMBIGUOUS_COLUMN, "name", name.data, "referenceNames", names.data, NULL);
     buf_fini(&name);
@@ -110,7 +140,16 @@ static int ambiguous(struct binder *b, const struct scope *s, const struct ast_n
 static int fields_below(struct binder *b, struct expr *e, const struct ast_name *n, uint32_t from, struct expr **ret)
 {
     if (from < n->count) {
-        error_setf(b->err, ERR_UNSUPPORTED_FEATURE, "message", "reading the field %s of a struct", n->parts[from].text);
+        if (e->type->id != TYPE_STRUCT) {
+            struct buf base = BUF_INIT, type = BUF_INIT;
+            bind_quoted(e, &base);
+            bind_quoted_type(e->type, &type);
+            error_set(b->err, ERR_EXTRACT_BASE, "base", base.data, "other", type.data, NULL);
+            buf_fini(&base);
+            buf_fini(&type);
+        } else {
+            error_setf(b->err, ERR_UNSUPPORTED_FEATURE, "message", "reading the field %s of a struct", n->parts[from].text);
+        }
         return fail_at(b, n->span);
     }
     *ret = e;
@@ -174,7 +213,7 @@ static int typed_literal(struct binder *b, const struct ast_expr *e, const struc
     TRY(expr_fold(b->ar, b->cx, cast, &v, b->err));
     if (v.null) {
         struct buf sql = BUF_INIT, quoted = BUF_INIT;
-        type_sql(t, &sql);
+        bind_quoted_type(t, &sql);
         buf_addf(&quoted, "'%s'", e->lit.text);
         error_set(b->err, ERR_INVALID_LITERAL, "valueType", sql.data, "value", quoted.data, NULL);
         buf_fini(&sql);
@@ -235,18 +274,39 @@ static int bind_args(struct binder *b, struct scope *s, const struct ast_expr *e
     return 0;
 }
 
+static const struct expr *first_aggregate(const struct expr *e)
+{
+    if (e->kind == EXPR_AGG)
+        return e;
+    const struct expr *found = NULL;
+    for (uint32_t i = 0; i < e->arg_count && !found; i++)
+        found = first_aggregate(e->args[i]);
+    return found;
+}
+
+/* FILTER (WHERE ...) */
+static int bind_agg_filter(struct binder *b, struct scope *s, const struct ast_expr *e, struct expr **ret)
+{
+    struct expr *f;
+    TRY(bind_expr(b, s, e->filter, &f));
+    const struct expr *agg = first_aggregate(f);
+    if (!agg && (f->type->id == TYPE_BOOLEAN || f->type->id == TYPE_NULL))
+        return expr_cast(b->ar, f, type_of(TYPE_BOOLEAN), EVAL_LEGACY, (struct span){0}, ret, b->err);
+    struct buf text = BUF_INIT, inner = BUF_INIT;
+    bind_quoted(f, &text);
+    if (agg) {
+        bind_quoted(agg, &inner);
+        error_set(b->err, ERR_AGG_FILTER_AGG, "filterExpr", text.data, "aggExpr", inner.data, NULL);
+    } else {
+        error_set(b->err, ERR_AGG_FILTER_TYPE, "filterExpr", text.data, NULL);
+    }
+    buf_fini(&text);
+    buf_fini(&inner);
+    return fail_at(b, e->span);
+}
+
 static int bind_aggregate(struct binder *b, struct scope *s, const struct ast_expr *e, const struct agg_row *row, struct expr **ret)
 {
-    if (s->no_aggregates) {
-        struct buf text = BUF_INIT;
-        ast_print_expr(e, &text);
-        if (strcmp(s->where, "GROUP BY") == 0)
-            error_set(b->err, ERR_GROUP_BY_AGGREGATE, "sqlExpr", text.data, NULL);
-        else
-            error_set(b->err, ERR_WHERE_AGGREGATE, "condition", text.data, "expressionList", text.data, NULL);
-        buf_fini(&text);
-        return fail_at(b, e->span);
-    }
     struct scope inner = *s;
     inner.alias_count = 0;
     struct expr **args, *filter = NULL;
@@ -265,7 +325,7 @@ static int bind_aggregate(struct binder *b, struct scope *s, const struct ast_ex
         }
     }
     if (e->filter)
-        TRY(bind_boolean(b, &inner, e->filter, "FILTER", &filter));
+        TRY(bind_agg_filter(b, &inner, e, &filter));
     /* IGNORE NULLS of first, last, any_value is a second argument. */
     if (e->nulls == AST_NULLS_IGNORE && count == 1) {
         struct expr **two = ARENA_ARRAY(b->ar, struct expr *, 2);
@@ -321,7 +381,7 @@ static int bind_call(struct binder *b, struct scope *s, const struct ast_expr *e
     if (row)
         return bind_aggregate(b, s, e, row, ret);
     if (e->filter || e->distinct) {
-        error_setf(b->err, ERR_ANALYSIS, "message", "%s is no aggregate function: it takes neither DISTINCT nor FILTER", name);
+        error_set(b->err, ERR_FUNCTION_SYNTAX, "prettyName", arena_printf(b->ar, "`%s`", name), "syntax", e->distinct ? "DISTINCT" : "FILTER CLAUSE", NULL);
         return fail_at(b, e->span);
     }
     struct expr **args;
@@ -344,12 +404,57 @@ static int bind_op(struct binder *b, struct scope *s, const struct ast_expr *e, 
         struct expr *low[2] = {args[0], args[1]}, *high[2] = {args[0], args[2]}, *both[2];
         TRY(expr_call(b->ar, b->cx, ">=", low, 2, e->span, &both[0], b->err));
         TRY(expr_call(b->ar, b->cx, "<=", high, 2, e->span, &both[1], b->err));
-        return expr_call(b->ar, b->cx, "and", both, 2, e->span, ret, b->err);
+        TRY(expr_call(b->ar, b->cx, "and", both, 2, e->span, ret, b->err));
+        struct buf name = BUF_INIT;
+        for (uint32_t i = 0; i < 3; i++) {
+            buf_adds(&name, i ? ", " : "between(");
+            expr_print(args[i], true, &name);
+        }
+        buf_addc(&name, ')');
+        (*ret)->name = arena_strndup(b->ar, name.data, name.bytes);
+        buf_fini(&name);
+        return 0;
     }
     return expr_call(b->ar, b->cx, e->op, args, e->arg_count, e->span, ret, b->err);
 }
 
 /* ---- subqueries ---- */
+
+static int in_widths(struct binder *b, const struct expr *q, const struct logical *plan, struct span span)
+{
+    struct buf left = BUF_INIT, right = BUF_INIT, sql = BUF_INIT;
+    for (uint32_t i = 0; i < q->arg_count; i++) {
+        buf_adds(&left, i ? ", " : "");
+        bind_quoted(q->args[i], &left);
+    }
+    for (uint32_t i = 0; i < plan->out_count; i++)
+        buf_addf(&right, "%s\"%s\"", i ? ", " : "", plan->out[i].name);
+    bind_quoted(q, &sql);
+    error_set(b->err, ERR_DATATYPE_MISMATCH_IN, "sqlExpr", sql.data, "leftLength", arena_printf(b->ar, "%u", q->arg_count), "leftColumns",
+              left.data, "rightLength", arena_printf(b->ar, "%u", plan->out_count), "rightColumns", right.data, NULL);
+    buf_fini(&left);
+    buf_fini(&right);
+    buf_fini(&sql);
+    return fail_at(b, span);
+}
+
+static int in_types(struct binder *b, const struct expr *q, const struct logical *plan, uint32_t at, struct span span)
+{
+    struct buf left = BUF_INIT, right = BUF_INIT, pair = BUF_INIT, sql = BUF_INIT;
+    bind_quoted_type(q->args[at]->type, &left);
+    bind_quoted_type(plan->out[at].type, &right);
+    buf_adds(&pair, "(\"");
+    expr_print(q->args[at], true, &pair);
+    buf_addf(&pair, ":%s\", \"%s:%s\")", q->args[at]->type->text, plan->out[at].name, plan->out[at].type->text);
+    bind_quoted(q, &sql);
+    error_set(b->err, ERR_DATATYPE_MISMATCH_IN_TYPES, "sqlExpr", sql.data, "mismatchedColumns", pair.data, "leftType", left.data, "rightType",
+              right.data, NULL);
+    buf_fini(&left);
+    buf_fini(&right);
+    buf_fini(&pair);
+    buf_fini(&sql);
+    return fail_at(b, span);
+}
 
 static int bind_subquery(struct binder *b, struct scope *s, const struct ast_expr *e, struct expr **ret)
 {
@@ -385,10 +490,8 @@ static int bind_subquery(struct binder *b, struct scope *s, const struct ast_exp
         q->subquery_mode = SUBQUERY_IN;
         TRY(bind_args(b, s, e, &q->args));
         q->arg_count = e->arg_count;
-        if (e->arg_count != plan->out_count) {
-            error_setf(b->err, ERR_ANALYSIS, "message", "IN compares %u expressions with a subquery of %u columns", e->arg_count, plan->out_count);
-            return fail_at(b, e->span);
-        }
+        if (e->arg_count != plan->out_count)
+            return in_widths(b, q, plan, e->span);
         /* Both sides to their common type. */
         struct expr **casts = ARENA_ARRAY(b->ar, struct expr *, plan->out_count);
         const char **names = ARENA_ARRAY(b->ar, const char *, plan->out_count);
@@ -396,8 +499,7 @@ static int bind_subquery(struct binder *b, struct scope *s, const struct ast_exp
         for (uint32_t i = 0; i < plan->out_count; i++) {
             const struct type *t = type_common(b->cx, q->args[i]->type, plan->out[i].type);
             if (!t) {
-                error_setf(b->err, ERR_ANALYSIS, "message", "IN compares a %s with a %s", q->args[i]->type->text, plan->out[i].type->text);
-                return fail_at(b, e->span);
+                return in_types(b, q, plan, i, e->span);
             }
             q->args[i] = expr_cast_must(b->ar, b->cx, q->args[i], t);
             casts[i] = expr_cast_must(b->ar, b->cx, bind_column_of(b, &plan->out[i]), t);
@@ -419,6 +521,24 @@ static int refuse(struct binder *b, const struct ast_expr *e, const char *what)
     return fail_at(b, e->span);
 }
 
+/* A cast to the type that is there already does nothing, but names the column: CAST(1 AS INT). */
+static int name_idle_cast(struct binder *b, const struct ast_expr *e, const struct expr *from, struct expr **ret)
+{
+    if (from->kind == EXPR_COLUMN)
+        return 0;
+    struct buf text = BUF_INIT;
+    buf_adds(&text, e->try_cast ? "TRY_CAST(" : "CAST(");
+    expr_print(from, true, &text);
+    buf_adds(&text, " AS ");
+    type_sql(e->type, &text);
+    buf_addc(&text, ')');
+    int rc = expr_call(b->ar, b->cx, "_same", ret, 1, e->span, ret, b->err);
+    if (rc == 0)
+        (*ret)->name = arena_strndup(b->ar, text.data, text.bytes);
+    buf_fini(&text);
+    return rc;
+}
+
 int bind_expr(struct binder *b, struct scope *s, const struct ast_expr *e, struct expr **ret)
 {
     struct expr **args;
@@ -429,7 +549,8 @@ int bind_expr(struct binder *b, struct scope *s, const struct ast_expr *e, struc
     case AST_OP: return bind_op(b, s, e, ret);
     case AST_CAST:
         TRY(bind_args(b, s, e, &args));
-        return expr_cast(b->ar, args[0], e->type, e->try_cast ? EVAL_TRY : b->cx->ansi ? EVAL_ANSI : EVAL_LEGACY, e->span, ret, b->err);
+        TRY(expr_cast(b->ar, args[0], e->type, e->try_cast ? EVAL_TRY : b->cx->ansi ? EVAL_ANSI : EVAL_LEGACY, e->span, ret, b->err));
+        return *ret != args[0] && (*ret)->kind == EXPR_CALL ? 0 : name_idle_cast(b, e, args[0], ret);
     case AST_CASE:
         TRY(bind_args(b, s, e, &args));
         return expr_call(b->ar, b->cx, "case", args, e->arg_count, e->span, ret, b->err);
@@ -447,45 +568,31 @@ int bind_expr(struct binder *b, struct scope *s, const struct ast_expr *e, struc
     UNREACHABLE("a kind of the enum");
 }
 
-int bind_boolean(struct binder *b, struct scope *s, const struct ast_expr *ast, const char *clause, struct expr **ret)
+int bind_filter(struct binder *b, struct scope *s, const struct ast_expr *ast, struct span whole, struct expr **ret)
 {
     struct expr *e;
     TRY(bind_expr(b, s, ast, &e));
-    if (e->type->id != TYPE_BOOLEAN && e->type->id != TYPE_NULL && e->type->id != TYPE_STRING) {
-        struct buf sql = BUF_INIT, have = BUF_INIT;
-        expr_print(e, true, &sql);
-        type_sql(e->type, &have);
-        error_set(b->err, ERR_DATATYPE_MISMATCH_OP, "sqlExpr", clause, "inputType", "\"BOOLEAN\"", "actualDataType", have.data, NULL);
-        buf_fini(&sql);
-        buf_fini(&have);
-        return fail_at(b, ast->span);
-    }
-    return expr_cast(b->ar, e, type_of(TYPE_BOOLEAN), b->cx->ansi ? EVAL_ANSI : EVAL_LEGACY, ast->span, ret, b->err);
-}
-
-static bool written_as_between(const struct ast_expr *e)
-{
-    return e->kind == AST_OP && strcmp(e->op, "between") == 0;
+    if (e->type->id == TYPE_BOOLEAN || e->type->id == TYPE_NULL)
+        return expr_cast(b->ar, e, type_of(TYPE_BOOLEAN), EVAL_LEGACY, (struct span){0}, ret, b->err);
+    struct buf sql = BUF_INIT, have = BUF_INIT;
+    bind_quoted(e, &sql);
+    bind_quoted_type(e->type, &have);
+    error_set(b->err, ERR_DATATYPE_MISMATCH_FILTER, "sqlExpr", sql.data, "filter", sql.data, "type", have.data, NULL);
+    buf_fini(&sql);
+    buf_fini(&have);
+    return fail_at(b, whole);
 }
 
 const char *bind_item_name(struct binder *b, const struct ast_expr *ast, const struct expr *e)
 {
     if (ast->kind == AST_ALIAS)
         return ast->alias_count ? ast->aliases[0].text : ast->name.parts[0].text;
-    if (ast->kind == AST_COLUMN && e->kind != EXPR_CALL)
+    if (ast->kind == AST_CAST && ast->args[0]->kind == AST_COLUMN)
+        ast = ast->args[0]; /* a cast column keeps its name */
+    if (ast->kind == AST_COLUMN && (e->kind != EXPR_CALL || strcmp(e->fn->name, "cast") == 0))
         return ast->name.parts[ast->name.count - 1].text;
     struct buf out = BUF_INIT;
-    if (written_as_between(ast) && e->arg_count == 2) {
-        buf_adds(&out, "between(");
-        expr_print(e->args[0]->args[0], true, &out);
-        buf_adds(&out, ", ");
-        expr_print(e->args[0]->args[1], true, &out);
-        buf_adds(&out, ", ");
-        expr_print(e->args[1]->args[1], true, &out);
-        buf_addc(&out, ')');
-    } else {
-        expr_print(e, true, &out);
-    }
+    expr_print(e, true, &out);
     const char *name = arena_strndup(b->ar, out.data ? out.data : "", out.bytes);
     buf_fini(&out);
     return name;

@@ -126,7 +126,8 @@ int name_missing(struct binder *b, const struct ast_name *n, struct span span)
         STRMAP_EACH(&db->relations, e)
             try_name(&near, e->key);
     }
-    error_set(b->err, ERR_TABLE_MISSING, "relationName", text.data, "proposal", near.best, NULL);
+    error_set(b->err, ERR_TABLE_MISSING, "relationName", text.data, "searchPath",
+              "[`system`.`builtin`, `system`.`session`, `spark_catalog`.`default`]", "proposal", near.best, NULL);
     buf_fini(&text);
     return bind_fail_at(b, span);
 }

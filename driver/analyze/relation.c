@@ -194,9 +194,8 @@ static int bind_values(struct binder *b, const struct ast_rel *rel, struct scope
         for (uint32_t i = 0; i < rows; i++) {
             const struct type *u = type_common(b->cx, t, lp->rows[i][j]->type);
             if (!u) {
-                error_setf(b->err, ERR_ANALYSIS, "message", "the rows of VALUES have no common type in column %u: %s and %s",
-                           j + 1, t->text, lp->rows[i][j]->type->text);
-                return fail_at(b, rel->rows[i * width + j]->span);
+                error_set(b->err, ERR_INLINE_TABLE_TYPES, "colName", arena_printf(b->ar, "`col%u`", j + 1), NULL);
+                return fail_at(b, rel->span);
             }
             t = u;
             nullable |= lp->rows[i][j]->nullable;
@@ -216,18 +215,18 @@ static int bind_range(struct binder *b, const struct ast_rel *rel, struct scope 
     int64_t v[4] = {0};
     struct scope none = {.outer = NULL};
     if (!str_eq_nocase(rel->name.parts[rel->name.count - 1].text, "range")) {
-        error_setf(b->err, ERR_UNSUPPORTED_FEATURE, "message", "the table function %s", rel->name.parts[rel->name.count - 1].text);
+        error_set(b->err, ERR_TABLE_FUNCTION_MISSING, "name", arena_printf(b->ar, "`%s`", rel->name.parts[rel->name.count - 1].text), NULL);
         return fail_at(b, rel->span);
     }
     if (rel->expr_count < 1 || rel->expr_count > 4) {
-        error_set(b->err, ERR_FUNCTION_ARGS, "functionName", "range", "expectedNum", "[1, 4]", "actualNum", rel->expr_count ? "5" : "0", NULL);
+        error_set(b->err, ERR_FUNCTION_ARGS, "functionName", "`range`", "expectedNum", "[1, 2, 3, 4]", "actualNum", arena_printf(b->ar, "%u", rel->expr_count), NULL);
         return fail_at(b, rel->span);
     }
     for (uint32_t i = 0; i < rel->expr_count; i++) {
         struct expr *e;
         struct value value;
         TRY(bind_expr(b, &none, rel->exprs[i], &e));
-        TRY(expr_cast(b->ar, e, type_of(TYPE_BIGINT), EVAL_ANSI, rel->exprs[i]->span, &e, b->err));
+        TRY(expr_cast(b->ar, e, type_of(TYPE_BIGINT), EVAL_ANSI, rel->span, &e, b->err));
         if (!expr_is_foldable(e)) {
             error_set(b->err, ERR_ANALYSIS, "message", "the arguments of range() must be constants", NULL);
             return fail_at(b, rel->exprs[i]->span);
@@ -241,13 +240,13 @@ static int bind_range(struct binder *b, const struct ast_rel *rel, struct scope 
     lp->range_step = rel->expr_count > 2 ? v[2] : 1;
     lp->range_parts = rel->expr_count > 3 ? v[3] : 0;
     if (lp->range_step == 0 || (rel->expr_count > 3 && v[3] <= 0)) {
-        error_set(b->err, ERR_ANALYSIS, "message", lp->range_step == 0 ? "the step of range() must not be 0" : "range() needs at least one partition", NULL);
+        error_set(b->err, ERR_FUNCTION_CALL, "funcName", "`range`", "message", lp->range_step == 0 ? "the step of range() must not be 0" : "range() needs at least one partition", NULL);
         return fail_at(b, rel->span);
     }
     lp->out_count = 1;
     lp->out = ARENA_NEW(b->ar, struct lcol);
     lp->out[0] = bind_new_col(b, "id", type_of(TYPE_BIGINT), false);
-    scope_add(b, s, "range", lp->out, 1);
+    scope_add(b, s, NULL, lp->out, 1);
     *ret = lp;
     return 0;
 }
@@ -283,6 +282,27 @@ static uint32_t natural_columns(struct binder *b, const struct scope *s, uint32_
     return n;
 }
 
+static int bind_on(struct binder *b, struct scope *s, const struct ast_rel *rel, struct expr **ret)
+{
+    struct expr *e;
+    TRY(bind_expr(b, s, rel->on, &e));
+    if (e->type->id == TYPE_NULL)
+        TRY(expr_cast(b->ar, e, type_of(TYPE_BOOLEAN), EVAL_LEGACY, (struct span){0}, &e, b->err));
+    *ret = e;
+    if (e->type->id == TYPE_BOOLEAN && !bind_has_aggregate(e))
+        return 0;
+    struct buf text = BUF_INIT, type = BUF_INIT;
+    bind_quoted(e, &text);
+    bind_quoted_type(e->type, &type);
+    if (e->type->id != TYPE_BOOLEAN)
+        error_set(b->err, ERR_JOIN_CONDITION, "joinCondition", text.data, "conditionType", type.data, NULL);
+    else
+        error_set(b->err, ERR_UNSUPPORTED_EXPR, "operator", "Join", "invalidExprSqls", text.data, NULL);
+    buf_fini(&text);
+    buf_fini(&type);
+    return fail_at(b, rel->on->span);
+}
+
 static int bind_join(struct binder *b, const struct ast_rel *rel, struct scope *s, struct logical **ret)
 {
     static const enum join_kind kinds[] = {JOIN_INNER, JOIN_INNER, JOIN_LEFT, JOIN_RIGHT, JOIN_FULL, JOIN_SEMI, JOIN_ANTI};
@@ -307,7 +327,13 @@ static int bind_join(struct binder *b, const struct ast_rel *rel, struct scope *
     for (uint32_t i = 0; i < using_count; i++) {
         const struct lcol *l = find_col(b, &both, 0, split, using[i].text), *r = find_col(b, &both, split, both.count, using[i].text);
         if (!l || !r) {
-            error_setf(b->err, ERR_ANALYSIS, "message", "the USING column %s is not on the %s side of the join", using[i].text, l ? "right" : "left");
+            const struct logical *side = l ? right : left;
+            struct buf names = BUF_INIT;
+            for (uint32_t k = 0; k < side->out_count; k++)
+                buf_addf(&names, "%s`%s`", k ? ", " : "", side->out[k].name);
+            error_set(b->err, ERR_USING_COLUMN, "colName", arena_printf(b->ar, "`%s`", using[i].text), "side", l ? "right" : "left", "suggestion",
+                      names.data ? names.data : "", NULL);
+            buf_fini(&names);
             return fail_at(b, using[i].span);
         }
         ul[i] = *l;
@@ -317,9 +343,7 @@ static int bind_join(struct binder *b, const struct ast_rel *rel, struct scope *
         lp->condition = expr_and(b->ar, lp->condition, eq);
     }
     if (rel->on) {
-        both.no_aggregates = true;
-        both.where = "ON";
-        TRY(bind_boolean(b, &both, rel->on, "ON", &lp->condition));
+        TRY(bind_on(b, &both, rel, &lp->condition));
     }
     bool semi = kind == JOIN_SEMI || kind == JOIN_ANTI;
     lp->out_count = left->out_count + (semi ? 0 : right->out_count);

@@ -46,10 +46,15 @@ static int expand_star(struct binder *b, struct scope *s, const struct ast_expr 
             ARENA_PUSH(b->ar, items->v, items->count, items->cap, it);
     }
     if (items->count == before && star->except_count == 0) {
-        if (!qualifier)
+        if (!qualifier) {
             error_set(b->err, ERR_ANALYSIS, "message", "SELECT * needs a FROM clause", NULL);
-        else
-            error_set(b->err, ERR_TABLE_MISSING, "relationName", qualifier, "proposal", "the aliases of FROM", NULL);
+        } else {
+            struct buf columns = BUF_INIT;
+            for (uint32_t i = 0; i < s->count; i++)
+                buf_addf(&columns, "%s`%s`", i ? ", " : "", s->cols[i].col.name);
+            error_set(b->err, ERR_STAR_EXPAND, "targetString", arena_printf(b->ar, "`%s`", qualifier), "columns", columns.data ? columns.data : "", NULL);
+            buf_fini(&columns);
+        }
         return fail_at(b, star->span);
     }
     return 0;
@@ -96,16 +101,15 @@ static int bind_group(struct binder *b, struct scope *s, const struct items *ite
         }
         *ret = items->v[ast->lit.i - 1].expr;
     } else {
-        s->no_aggregates = true;
-        s->where = "GROUP BY";
-        int rc = bind_expr(b, s, ast, ret);
-        s->no_aggregates = false;
-        TRY(rc);
+        TRY(bind_expr(b, s, ast, ret));
     }
     if (bind_has_aggregate(*ret)) {
         struct buf text = BUF_INIT;
         expr_print(*ret, true, &text);
-        error_set(b->err, ERR_GROUP_BY_AGGREGATE, "sqlExpr", text.data, NULL);
+        if (is_ordinal(ast))
+            error_set(b->err, ERR_GROUP_BY_POS_AGGREGATE, "index", arena_printf(b->ar, "%lld", (long long)ast->lit.i), "aggExpr", text.data, NULL);
+        else
+            error_set(b->err, ERR_GROUP_BY_AGGREGATE, "sqlExpr", text.data, NULL);
         buf_fini(&text);
         return fail_at(b, ast->span);
     }
@@ -172,17 +176,20 @@ static struct expr *regroup_expr(struct regroup *g, struct expr *e)
     return out;
 }
 
-static int check_grouped(struct regroup *g, bool has_groups)
+static int check_grouped(struct regroup *g, bool has_groups, struct span whole)
 {
     if (!g->missing)
         return 0;
-    struct buf name = BUF_INIT, any = BUF_INIT;
-    expr_print(g->missing, true, &name);
-    buf_addf(&any, "any_value(%s)", name.data);
-    if (has_groups)
-        error_set(g->b->err, ERR_MISSING_AGGREGATION, "expression", name.data, "expressionAnyValue", any.data, NULL);
-    else
+    if (!has_groups) {
         error_set(g->b->err, ERR_MISSING_GROUP_BY, NULL);
+        return fail_at(g->b, whole);
+    }
+    struct buf name = BUF_INIT, any = BUF_INIT;
+    bind_quoted(g->missing, &name);
+    buf_adds(&any, "\"any_value(");
+    expr_print(g->missing, true, &any);
+    buf_adds(&any, ")\"");
+    error_set(g->b->err, ERR_MISSING_AGGREGATION, "expression", name.data, "expressionAnyValue", any.data, NULL);
     buf_fini(&name);
     buf_fini(&any);
     return fail_at(g->b, g->missing->span);
@@ -329,10 +336,14 @@ static int bind_select(struct binder *b, const struct ast_rel *rel, const struct
     }
     if (rel->where) {
         struct logical *f = lp_new(b, LP_FILTER, rel->where->span, lp, NULL);
-        s.no_aggregates = true;
-        s.where = "WHERE";
-        TRY(bind_boolean(b, &s, rel->where, "WHERE", &f->condition));
-        s.no_aggregates = false;
+        TRY(bind_filter(b, &s, rel->where, rel->span, &f->condition));
+        if (bind_has_aggregate(f->condition)) {
+            struct buf text = BUF_INIT;
+            bind_quoted(f->condition, &text);
+            error_set(b->err, ERR_WHERE_AGGREGATE, "condition", text.data, "expressionList", text.data, NULL);
+            buf_fini(&text);
+            return fail_at(b, rel->span);
+        }
         lp = f;
     }
     struct lcol gid = {0};
@@ -365,7 +376,7 @@ static int bind_select(struct binder *b, const struct ast_rel *rel, const struct
     /* HAVING and ORDER BY */
     struct expr *having = NULL;
     if (rel->having)
-        TRY(bind_boolean(b, &s, rel->having, "HAVING", &having));
+        TRY(bind_filter(b, &s, rel->having, rel->span, &having));
     struct expr **sorts = ARENA_ARRAY(b->ar, struct expr *, order->count);
     struct scope by_name = s;
     by_name.alias_first = true;
@@ -418,7 +429,7 @@ static int bind_select(struct binder *b, const struct ast_rel *rel, const struct
             having = regroup_expr(&g, having);
         for (uint32_t i = 0; i < order->count; i++)
             sorts[i] = regroup_expr(&g, sorts[i]);
-        TRY(check_grouped(&g, grouped));
+        TRY(check_grouped(&g, grouped, rel->span));
         struct logical *agg = lp_new(b, LP_AGGREGATE, rel->span, lp, NULL);
         agg->expr_count = agg_key_count;
         agg->exprs = agg_keys;
@@ -463,16 +474,21 @@ static int unify_inputs(struct binder *b, const struct ast_rel *rel, struct logi
         error_set(b->err, ERR_COLUMN_ALIASES, "operator", names[rel->setop], "firstNumColumns", a.data, "invalidOrdinalNum", ordinal(i), "invalidNumColumns", c.data, NULL);
         buf_fini(&a);
         buf_fini(&c);
-        return fail_at(b, rel->inputs[i]->span);
+        return fail_at(b, rel->span);
     }
     for (uint32_t j = 0; j < width; j++) {
         const struct type *t = in[0]->out[j].type;
         for (uint32_t i = 1; i < n; i++) {
             const struct type *u = type_common(b->cx, t, in[i]->out[j].type);
             if (!u) {
+                struct buf have = BUF_INIT, first = BUF_INIT;
+                bind_quoted_type(in[i]->out[j].type, &have);
+                bind_quoted_type(t, &first);
                 error_set(b->err, ERR_DATATYPE_MISMATCH_SETS, "operator", names[rel->setop], "columnOrdinalNumber", ordinal(j),
-                          "tableOrdinalNumber", ordinal(i), "dataType1", in[i]->out[j].type->text, "dataType2", t->text, "hint", "", NULL);
-                return fail_at(b, rel->inputs[i]->span);
+                          "tableOrdinalNumber", ordinal(i), "dataType1", have.data, "dataType2", first.data, "hint", "", NULL);
+                buf_fini(&have);
+                buf_fini(&first);
+                return fail_at(b, rel->span);
             }
             t = u;
         }
@@ -486,6 +502,7 @@ static int unify_inputs(struct binder *b, const struct ast_rel *rel, struct logi
                 col_names[k] = in[i]->out[k].name;
             }
             exprs[j] = expr_cast_must(b->ar, b->cx, exprs[j], t);
+            exprs[j]->span = rel->span;
             in[i] = lp_project(b, in[i], exprs, col_names, width);
         }
     }
@@ -539,16 +556,19 @@ static int limit_value(struct binder *b, const struct ast_expr *ast, const char 
     struct expr *e;
     struct value v;
     TRY(bind_expr(b, &none, ast, &e));
-    struct buf text = BUF_INIT;
-    expr_print(e, true, &text);
+    struct buf text = BUF_INIT, type = BUF_INIT;
+    bind_quoted(e, &text);
+    bind_quoted_type(e->type, &type);
     if (!expr_is_foldable(e)) {
         error_set(b->err, ERR_LIMIT_EXPR, "name", what, "expr", text.data, NULL);
     } else if (!type_is_integral(e->type)) {
-        error_set(b->err, ERR_LIMIT_TYPE, "name", what, "expr", text.data, "dataType", e->type->text, NULL);
+        error_set(b->err, ERR_LIMIT_TYPE, "name", what, "expr", text.data, "dataType", type.data, NULL);
     } else if (expr_fold(b->ar, b->cx, e, &v, b->err) == 0 && (v.null || v.i < 0)) {
-        error_set(b->err, ERR_LIMIT_NEGATIVE, "name", what, "expr", text.data, "v", text.data, NULL);
+        error_set(b->err, ERR_LIMIT_NEGATIVE, "name", what, "expr", text.data, "v",
+                  arena_printf(b->ar, "%lld", v.null ? 0ll : (long long)v.i), NULL);
     }
     buf_fini(&text);
+    buf_fini(&type);
     if (b->err->code)
         return fail_at(b, ast->span);
     *ret = v.i;
@@ -562,6 +582,12 @@ static int bind_with(struct binder *b, const struct ast_rel *rel)
         return fail_at(b, rel->span);
     }
     for (uint32_t i = 0; i < rel->cte_count; i++) {
+        for (uint32_t j = 0; j < i; j++) {
+            if (!bind_name_eq(b, rel->ctes[i].name.text, rel->ctes[j].name.text))
+                continue;
+            error_set(b->err, ERR_DUPLICATED_CTE, "duplicateNames", arena_printf(b->ar, "`%s`", rel->ctes[i].name.text), NULL);
+            return fail_at(b, rel->span);
+        }
         struct cte *c = ARENA_NEW(b->ar, struct cte);
         *c = (struct cte){.name = rel->ctes[i].name.text, .ast = &rel->ctes[i], .visible = b->ctes, .next = b->ctes};
         b->ctes = c;

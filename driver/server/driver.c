@@ -203,6 +203,7 @@ static void on_register(struct driver *dr, struct conn *conn, const Drover__Regi
     x->live = true;
     x->last_heartbeat_us = clock_mono_us();
     conn->owner = x;
+    conn->incarnation = x->incarnation;
     Drover__Registered r = DROVER__REGISTERED__INIT;
     r.executor_id = x->id;
     r.epoch = dr->rpc.epoch;
@@ -715,6 +716,7 @@ int driver_main(const struct driver_config *config)
         int rc = pthread_create(&dr->threads[i], NULL, planner_main, dr);
         ASSERT(rc == 0);
     }
+    commit_recover(dr);
     if (config->web && web_start(dr, config->web, &dr->web, &dr->web_address, &err) != 0)
         return fail(&err);
     if (config->announce) {

@@ -314,7 +314,7 @@ static unsigned get_task_summary(struct request *rq)
     if (!quantiles(rq, q, &count))
         return BAD;
     json_open(&rq->j, NULL, '{');
-    status_task_summary(st, &st->stages[index], q, count, &rq->j);
+    status_task_summary(&st->stages[index], q, count, &rq->j);
     json_close(&rq->j, '}');
     return OK;
 }

@@ -24,7 +24,7 @@ void status_app(const struct app *app, struct json *j);
 bool status_job(struct driver *dr, const struct statement *st, struct json *j); /* false, and nothing written: no job */
 bool status_stage(struct driver *dr, const struct statement *st, uint32_t index, const struct stage_options *opt, struct json *j);
 void status_task(struct driver *dr, const struct statement *st, const struct stage_record *sr, const struct task_record *t, struct json *j);
-void status_task_summary(const struct statement *st, const struct stage_record *sr, const double *quantiles, uint32_t count, struct json *j);
+void status_task_summary(const struct stage_record *sr, const double *quantiles, uint32_t count, struct json *j);
 void status_executor(struct driver *dr, const struct executor_view *v, struct json *j);
 void status_sql(struct driver *dr, const struct statement *st, bool details, bool plan, struct json *j);
 void status_settings(struct json *j);                                   /* key, default, meaning of each */

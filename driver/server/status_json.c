@@ -9,13 +9,11 @@
 
 /* ---- what is always zero here ---- */
 
-#define ZERO_MEMORY_METRICS                                                                                                            \
-    "{\"JVMHeapMemory\":0,\"JVMOffHeapMemory\":0,\"OnHeapExecutionMemory\":0,\"OffHeapExecutionMemory\":0,"                            \
-    "\"OnHeapStorageMemory\":0,\"OffHeapStorageMemory\":0,\"OnHeapUnifiedMemory\":0,\"OffHeapUnifiedMemory\":0,"                       \
-    "\"DirectPoolMemory\":0,\"MappedPoolMemory\":0,\"ProcessTreeJVMVMemory\":0,\"ProcessTreeJVMRSSMemory\":0,"                         \
-    "\"ProcessTreePythonVMemory\":0,\"ProcessTreePythonRSSMemory\":0,\"ProcessTreeOtherVMemory\":0,\"ProcessTreeOtherRSSMemory\":%llu," \
-    "\"MinorGCCount\":0,\"MinorGCTime\":0,\"MajorGCCount\":0,\"MajorGCTime\":0,\"TotalGCTime\":0,\"ConcurrentGCCount\":0,"             \
-    "\"ConcurrentGCTime\":0}"
+static const char *const memory_metric_names[] = {
+    "JVMHeapMemory", "JVMOffHeapMemory", "OnHeapExecutionMemory", "OffHeapExecutionMemory", "OnHeapStorageMemory", "OffHeapStorageMemory",
+    "OnHeapUnifiedMemory", "OffHeapUnifiedMemory", "DirectPoolMemory", "MappedPoolMemory", "ProcessTreeJVMVMemory", "ProcessTreeJVMRSSMemory",
+    "ProcessTreePythonVMemory", "ProcessTreePythonRSSMemory", "ProcessTreeOtherVMemory", "ProcessTreeOtherRSSMemory", "MinorGCCount",
+    "MinorGCTime", "MajorGCCount", "MajorGCTime", "TotalGCTime", "ConcurrentGCCount", "ConcurrentGCTime"};
 
 static const char stage_zeros[] =
     "\"executorDeserializeTime\":0,\"executorDeserializeCpuTime\":0,\"executorCpuTime\":0,\"resultSize\":0,\"jvmGcTime\":0,"
@@ -41,11 +39,22 @@ static const char executor_zeros[] =
     "\"rddBlocks\":0,\"diskUsed\":0,\"totalGCTime\":0,\"isBlacklisted\":false,\"executorLogs\":{},\"blacklistedInStages\":[],"
     "\"attributes\":{},\"resources\":{},\"resourceProfileId\":0,\"isExcluded\":false,\"excludedInStages\":[]";
 
-static void memory_metrics(struct json *j, const char *key, uint64_t resident)
+/* One number of each, or with quantiles a list; only what the process holds is known. */
+static void memory_metrics(struct json *j, const char *key, uint64_t resident, uint32_t quantile_count)
 {
-    json_key(j, key);
-    buf_addf(j->out, ZERO_MEMORY_METRICS, (unsigned long long)resident);
-    j->comma = true;
+    json_open(j, key, '{');
+    for (size_t i = 0; i < ARRAY_LEN(memory_metric_names); i++) {
+        uint64_t v = strcmp(memory_metric_names[i], "ProcessTreeOtherRSSMemory") == 0 ? resident : 0;
+        if (quantile_count == 0) {
+            json_u64(j, memory_metric_names[i], v);
+            continue;
+        }
+        json_open(j, memory_metric_names[i], '[');
+        for (uint32_t q = 0; q < quantile_count; q++)
+            json_double(j, NULL, (double)v);
+        json_close(j, ']');
+    }
+    json_close(j, '}');
 }
 
 int64_t duration_ms(int64_t from_us, int64_t to_us)
@@ -309,94 +318,140 @@ void sort_u64(uint64_t *values, uint32_t count)
     xfree(other);
 }
 
-/* Over the attempts that succeeded, as Spark does. */
-void status_task_summary(const struct statement *st, const struct stage_record *sr, const double *quantiles, uint32_t count, struct json *j)
+static void json_quantiles(struct json *j, const double *quantiles, uint32_t count)
 {
-    (void)st;
-    uint64_t *values = xmalloc((sr->task_records + 1) * sizeof *values);
-    uint32_t n = 0;
-    for (uint32_t i = 0; i < sr->task_records; i++)
-        n += sr->tasks[i].outcome == RECORD_DONE;
     json_open(j, "quantiles", '[');
     for (uint32_t q = 0; q < count; q++)
         json_double(j, NULL, quantiles[q]);
     json_close(j, ']');
+}
+
+/* Sorts values. */
+static void json_distribution(struct json *j, const char *key, uint64_t *values, uint32_t n, const double *quantiles, uint32_t count)
+{
+    sort_u64(values, n);
+    json_open(j, key, '[');
+    for (uint32_t q = 0; q < count; q++) {
+        uint32_t at = (uint32_t)(quantiles[q] * n);
+        json_double(j, NULL, n == 0 ? 0 : (double)values[at < n ? at : n - 1]);
+    }
+    json_close(j, ']');
+}
+
+/* Over the attempts that succeeded, as Spark does. */
+void status_task_summary(const struct stage_record *sr, const double *quantiles, uint32_t count, struct json *j)
+{
+    uint64_t *values = xmalloc((sr->task_records + 1) * sizeof *values);
+    json_quantiles(j, quantiles, count);
     for (size_t r = 0; r < ARRAY_LEN(summary_rows); r++) {
         const struct summary_row *row = &summary_rows[r];
+        uint32_t n = 0;
         if (row->group && !*row->group) {
             json_close(j, '}');
             continue;
         }
         if (row->group)
             json_open(j, row->group, '{');
-        for (uint32_t i = 0, k = 0; row->metric != M_ZERO && i < sr->task_records; i++) {
+        for (uint32_t i = 0; row->metric != M_ZERO && i < sr->task_records; i++) {
             if (sr->tasks[i].outcome == RECORD_DONE)
-                values[k++] = metric_of(&sr->tasks[i], row->metric);
+                values[n++] = metric_of(&sr->tasks[i], row->metric);
         }
-        if (row->metric != M_ZERO)
-            sort_u64(values, n);
-        json_open(j, row->key, '[');
-        for (uint32_t q = 0; q < count; q++) {
-            uint32_t at = (uint32_t)(quantiles[q] * n);
-            json_double(j, NULL, row->metric == M_ZERO || n == 0 ? 0 : (double)values[at < n ? at : n - 1]);
-        }
-        json_close(j, ']');
+        json_distribution(j, row->key, values, n, quantiles, count);
     }
     xfree(values);
 }
 
 /* ---- stages ---- */
 
+/* What a stage's attempts on one executor came to; the rows below are in the order of the JSON. */
 struct executor_sums {
-    uint64_t run_us, failed, done, killed, bytes_in, rows_in, bytes_out, rows_out, shuffle_in;
+    uint64_t task_time, failed, done, killed, bytes_in, rows_in, bytes_out, rows_out, shuffle_in, nothing, shuffle_bytes_out, shuffle_rows_out;
 };
 
-static void executor_summary(struct driver *dr, const struct stage_record *sr, bool shuffles, struct json *j)
+static const struct sum_row {
+    const char *key;
+    size_t offset;
+} sum_rows[] = {
+#define SUM(key, field) {key, offsetof(struct executor_sums, field)}
+    SUM("taskTime", task_time), SUM("failedTasks", failed), SUM("succeededTasks", done), SUM("killedTasks", killed), SUM("inputBytes", bytes_in),
+    SUM("inputRecords", rows_in), SUM("outputBytes", bytes_out), SUM("outputRecords", rows_out), SUM("shuffleRead", shuffle_in),
+    SUM("shuffleReadRecords", nothing), SUM("shuffleWrite", shuffle_bytes_out), SUM("shuffleWriteRecords", shuffle_rows_out),
+    SUM("memoryBytesSpilled", nothing), SUM("diskBytesSpilled", nothing),
+#undef SUM
+};
+
+static uint64_t sum_of(const struct executor_sums *s, const struct sum_row *row)
+{
+    uint64_t v;
+    memcpy(&v, (const char *)s + row->offset, sizeof v);
+    return v;
+}
+
+/* By executor id, for the caller to free; run times are microseconds until the end. */
+static struct executor_sums *add_up_executors(const struct driver *dr, const struct stage_record *sr, bool shuffles)
 {
     struct executor_sums *sums = xcalloc(dr->exec_count + 1, sizeof *sums);
     for (uint32_t i = 0; i < sr->task_records; i++) {
         const struct task_record *t = &sr->tasks[i];
         struct executor_sums *s = &sums[t->executor_id <= dr->exec_count ? t->executor_id : 0];
-        s->run_us += t->run_us;
+        s->task_time += t->run_us;
         s->done += t->outcome == RECORD_DONE;
         s->failed += t->outcome == RECORD_FAILED;
         s->killed += t->outcome == RECORD_KILLED;
         s->bytes_in += t->bytes_in;
         s->rows_in += t->rows_in;
-        s->bytes_out += t->bytes_out;
-        s->rows_out += t->rows_out;
+        *(shuffles ? &s->shuffle_bytes_out : &s->bytes_out) += t->bytes_out;
+        *(shuffles ? &s->shuffle_rows_out : &s->rows_out) += t->rows_out;
         s->shuffle_in += t->shuffle_bytes_in;
     }
+    for (uint32_t e = 0; e <= dr->exec_count; e++)
+        sums[e].task_time /= 1000;
+    return sums;
+}
+
+static bool took_part(const struct executor_sums *s)
+{
+    return s->failed || s->done || s->killed;
+}
+
+static void executor_summary(const struct driver *dr, const struct executor_sums *sums, struct json *j)
+{
     json_open(j, "executorSummary", '{');
     for (uint32_t e = 1; e <= dr->exec_count; e++) {
-        const struct executor_sums *s = &sums[e];
         char key[16];
-        if (!(s->done | s->failed | s->killed))
+        if (!took_part(&sums[e]))
             continue;
         snprintf(key, sizeof key, "%u", e);
         json_open(j, key, '{');
-        json_u64(j, "taskTime", s->run_us / 1000);
-        json_u64(j, "failedTasks", s->failed);
-        json_u64(j, "succeededTasks", s->done);
-        json_u64(j, "killedTasks", s->killed);
-        json_u64(j, "inputBytes", s->bytes_in);
-        json_u64(j, "inputRecords", s->rows_in);
-        json_u64(j, "outputBytes", shuffles ? 0 : s->bytes_out);
-        json_u64(j, "outputRecords", shuffles ? 0 : s->rows_out);
-        json_u64(j, "shuffleRead", s->shuffle_in);
-        json_u64(j, "shuffleReadRecords", 0);
-        json_u64(j, "shuffleWrite", shuffles ? s->bytes_out : 0);
-        json_u64(j, "shuffleWriteRecords", shuffles ? s->rows_out : 0);
-        json_raw(j, NULL, "\"memoryBytesSpilled\":0,\"diskBytesSpilled\":0,\"isBlacklistedForStage\":false");
-        memory_metrics(j, "peakMemoryMetrics", 0);
+        for (size_t r = 0; r < ARRAY_LEN(sum_rows); r++)
+            json_u64(j, sum_rows[r].key, sum_of(&sums[e], &sum_rows[r]));
+        json_bool(j, "isBlacklistedForStage", false);
+        memory_metrics(j, "peakMemoryMetrics", 0, 0);
         json_bool(j, "isExcludedForStage", false);
         json_close(j, '}');
     }
     json_close(j, '}');
-    xfree(sums);
 }
 
-static void stage_details(struct driver *dr, const struct statement *st, const struct stage_record *sr, bool shuffles, struct json *j)
+static void executor_distributions(const struct driver *dr, const struct executor_sums *sums, const struct stage_options *opt, struct json *j)
+{
+    uint64_t *values = xmalloc((dr->exec_count + 1) * sizeof *values);
+    json_open(j, "executorMetricsDistributions", '{');
+    json_quantiles(j, opt->quantiles, opt->quantile_count);
+    for (size_t r = 0; r < ARRAY_LEN(sum_rows); r++) {
+        uint32_t n = 0;
+        for (uint32_t e = 1; e <= dr->exec_count; e++) {
+            if (took_part(&sums[e]))
+                values[n++] = sum_of(&sums[e], &sum_rows[r]);
+        }
+        json_distribution(j, sum_rows[r].key, values, n, opt->quantiles, opt->quantile_count);
+    }
+    memory_metrics(j, "peakMemoryMetrics", 0, opt->quantile_count);
+    json_close(j, '}');
+    xfree(values);
+}
+
+static void stage_tasks(struct driver *dr, const struct statement *st, const struct stage_record *sr, struct json *j)
 {
     json_open(j, "tasks", '{');
     uint32_t from = sr->task_records > TASK_DETAILS_MAX ? sr->task_records - TASK_DETAILS_MAX : 0;
@@ -407,7 +462,23 @@ static void stage_details(struct driver *dr, const struct statement *st, const s
         status_task(dr, st, sr, &sr->tasks[i], j);
     }
     json_close(j, '}');
-    executor_summary(dr, sr, shuffles, j);
+}
+
+static void stage_details(struct driver *dr, const struct statement *st, const struct stage_record *sr, bool shuffles,
+                          const struct stage_options *opt, struct json *j)
+{
+    struct executor_sums *sums = add_up_executors(dr, sr, shuffles);
+    if (opt->details) {
+        stage_tasks(dr, st, sr, j);
+        executor_summary(dr, sums, j);
+    }
+    if (opt->summaries) {
+        json_open(j, "taskMetricsDistributions", '{');
+        status_task_summary(sr, opt->quantiles, opt->quantile_count, j);
+        json_close(j, '}');
+        executor_distributions(dr, sums, opt, j);
+    }
+    xfree(sums);
 }
 
 static void stage_parents(const struct statement *st, const struct stage_record *sr, struct json *j)
@@ -462,19 +533,16 @@ bool status_stage(struct driver *dr, const struct statement *st, uint32_t index,
     json_text(j, "details", sr->details);
     json_text(j, "description", st->sql);
     json_raw(j, NULL, stage_zeros);
-    memory_metrics(j, "peakExecutorMetrics", 0);
+    memory_metrics(j, "peakExecutorMetrics", 0, 0);
     json_u64(j, "jobId", st->number);
+    json_u64(j, "launchToResultP50Us", v.p50_us);
+    json_u64(j, "launchToResultP99Us", v.p99_us);
     json_u64(j, "numAttempts", v.attempts);
     json_u64(j, "durationMs", (uint64_t)duration_ms(v.started_us, v.ended_us));
     json_u64(j, "resultRecords", v.result ? v.rows_out : 0);
     stage_parents(st, sr, j);
-    if (opt->details)
-        stage_details(dr, st, sr, shuffles, j);
-    if (opt->summaries) {
-        json_open(j, "taskMetricsDistributions", '{');
-        status_task_summary(st, sr, opt->quantiles, opt->quantile_count, j);
-        json_close(j, '}');
-    }
+    if (opt->details || opt->summaries)
+        stage_details(dr, st, sr, shuffles, opt, j);
     json_close(j, '}');
     return true;
 }
@@ -514,7 +582,7 @@ void status_executor(struct driver *dr, const struct executor_view *v, struct js
     json_u64(j, "totalOnHeapStorageMemory", 0);
     json_u64(j, "totalOffHeapStorageMemory", v->memory);
     json_close(j, '}');
-    memory_metrics(j, "peakMemoryMetrics", x ? x->rss : 0);
+    memory_metrics(j, "peakMemoryMetrics", x ? x->rss : 0, 0);
     json_text(j, "host", v->host);
     json_u64(j, "pid", x ? x->pid : 0);
     json_u64(j, "residentBytes", x ? x->rss : 0);

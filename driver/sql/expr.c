@@ -240,9 +240,9 @@ static int p_is_predicate(struct ps *ps, struct ast_expr *left, uint32_t start, 
 
 static int p_predicate(struct ps *ps, struct ast_expr **ret)
 {
-    uint32_t start = p_start(ps);
     struct ast_expr *left;
     TRY(p_value(ps, &left));
+    uint32_t start = p_start(ps); /* errors point at the predicate, as Spark's do */
     bool negate = p_is_kw(ps, KW_NOT);
     switch (p_peek(ps, negate)->kw) {
     case KW_IN:

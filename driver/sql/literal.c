@@ -80,6 +80,25 @@ int p_fail_literal(struct ps *ps, struct span span, const char *type)
     return rc;
 }
 
+static int fail_range(struct ps *ps, struct span span, const char *digits, bool negative, const char *type, const char *min, const char *max)
+{
+    int rc = error_set(ps->err, ERR_LITERAL_RANGE, "rawStrippedQualifier", arena_printf(ps->ar, "%s%s", negative ? "-" : "", digits), "typeName",
+                       type, "minValue", min, "maxValue", max, NULL);
+    error_at(ps->err, span);
+    return rc;
+}
+
+static int fail_digits(struct ps *ps, struct span span, const char *text)
+{
+    size_t digits = strspn(text, "0123456789.");
+    int64_t count = (int64_t)digits - (memchr(text, '.', digits) != NULL);
+    if (text[digits] == 'e' || text[digits] == 'E')
+        count += strtoll(text + digits + 1, NULL, 10);
+    int rc = error_set(ps->err, ERR_DECIMAL_DIGITS, "precision", arena_printf(ps->ar, "%lld", (long long)count), "maxPrecision", "38", NULL);
+    error_at(ps->err, span);
+    return rc;
+}
+
 int p_too_deep(struct ps *ps, uint32_t start)
 {
     char limit[16];
@@ -367,28 +386,28 @@ int p_number(struct ps *ps, bool negative, uint32_t start, struct ast_expr **ret
     struct ast_literal lit = {0};
     if (suffix == 'b' || (!suffix && dot && !exponent)) {
         if (!decimal_of(text, n, &lit))
-            return p_fail_literal(ps, span, "DECIMAL(38,s)");
+            return fail_digits(ps, span, text);
     } else if (suffix == 'd' || (!suffix && exponent)) {
         lit.kind = AST_LIT_DOUBLE;
         lit.f = strtod(text, NULL);
         if (isinf(lit.f))
-            return p_fail_literal(ps, span, "DOUBLE");
+            return fail_range(ps, span, text, negative, "double", "-1.7976931348623157E+308", "1.7976931348623157E+308");
     } else if (suffix == 'f') {
         lit.kind = AST_LIT_FLOAT;
         lit.f = (double)strtof(text, NULL);
-        if (isinf(lit.f))
-            return p_fail_literal(ps, span, "FLOAT");
+        if (strtod(text, NULL) > 3.4028234663852886E38)
+            return fail_range(ps, span, text, negative, "float", "-3.4028234663852886E+38", "3.4028234663852886E+38");
     } else {
         static const struct {
             char suffix;
             enum ast_lit_kind kind;
             int128_t max;
-            const char *name;
-        } kinds[] = {{'y', AST_LIT_TINYINT, INT8_MAX, "TINYINT"},
-                     {'s', AST_LIT_SMALLINT, INT16_MAX, "SMALLINT"},
-                     {'l', AST_LIT_BIGINT, INT64_MAX, "BIGINT"},
-                     {0, AST_LIT_INT, INT32_MAX, NULL},
-                     {0, AST_LIT_BIGINT, INT64_MAX, NULL}};
+            const char *name, *low, *high;
+        } kinds[] = {{'y', AST_LIT_TINYINT, INT8_MAX, "tinyint", "-128", "127"},
+                     {'s', AST_LIT_SMALLINT, INT16_MAX, "smallint", "-32768", "32767"},
+                     {'l', AST_LIT_BIGINT, INT64_MAX, "bigint", "-9223372036854775808", "9223372036854775807"},
+                     {0, AST_LIT_INT, INT32_MAX, NULL, NULL, NULL},
+                     {0, AST_LIT_BIGINT, INT64_MAX, NULL, NULL, NULL}};
         if (dot || exponent)
             return p_fail_literal(ps, span, "whole number");
         bool done = false;
@@ -402,12 +421,12 @@ int p_number(struct ps *ps, bool negative, uint32_t start, struct ast_expr **ret
                 lit.i = (int64_t)(negative ? -whole.d : whole.d);
                 done = true;
             } else if (kinds[i].name) {
-                return p_fail_literal(ps, span, kinds[i].name);
+                return fail_range(ps, span, text, negative, kinds[i].name, kinds[i].low, kinds[i].high);
             }
         }
         if (!done) {
             if (!fits)
-                return p_fail_literal(ps, span, "DECIMAL(38,0)");
+                return fail_digits(ps, span, text);
             lit = whole;
         }
     }

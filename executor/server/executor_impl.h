@@ -4,15 +4,19 @@
 #include <pthread.h>
 
 #include "common/rpc/conn.h"
+#include "executor/control/control.h"
 #include "executor/op/task.h"
 #include "executor/server/executor.h"
 #include "executor/shuffle/store.h"
+#include "proto/cluster.pb-c.h"
 
 enum {
     SERVE_FRAME = 1 << 20,      /* an answer to a peer is sent when it has so many bytes */
     FETCH_WINDOW = 16 << 20,    /* bytes that one fetch may have on their way or unread, over all of its peers */
     FETCH_WINDOW_LEAST = 1 << 20, /* of one peer */
     RUN_MAX = 192 << 20,        /* a run must fit a frame */
+    SLOTS_AHEAD = 256,          /* attempts that the slots have ahead of each: no slot waits for the loop between short ones */
+    REPORT_MAX = 4096,          /* completions of one frame */
     SERVES_MAX = 4096,          /* unfinished answers of one connection */
 };
 
@@ -43,11 +47,13 @@ struct stage_entry {
 };
 
 /* Everything that a slot tells the loop. */
-enum note_kind { NOTE_DONE, NOTE_FAILED, NOTE_RESULT, NOTE_FETCH, NOTE_FETCH_CREDIT, NOTE_SERVED };
+enum note_kind { NOTE_FINISHED, NOTE_PARKED, NOTE_WOKEN, NOTE_RESULT, NOTE_FETCH, NOTE_FETCH_CREDIT, NOTE_SERVED };
 struct note {
     enum note_kind kind;
     struct note *next;
-    struct attempt *attempt;
+    struct attempt *attempt;       /* FINISHED, PARKED, RESULT */
+    uint64_t attempt_id;           /* the same, and WOKEN: it may be over */
+    bool ok;                       /* FINISHED */
     struct buf bytes;              /* RESULT: frame */
     uint32_t rows, seq;
     struct fetch *fetch;           /* FETCH, FETCH_CREDIT: a reference */
@@ -56,8 +62,6 @@ struct note {
     struct serve *serve;           /* SERVED: one frame is ready */
 };
 
-enum run_state { RUN_QUEUED, RUN_RUNNING, RUN_PARKED };
-
 struct attempt {
     struct executor *ex;
     uint64_t id, job_id, executor_id; /* executor_id: ours when it was launched */
@@ -65,10 +69,8 @@ struct attempt {
     struct stage_entry *entry;
     struct task_env env;
     bool cancel;                   /* atomic */
-    enum run_state state;          /* under ex->lock */
-    bool woken;                    /* under ex->lock */
-    struct attempt *next_queued;   /* under ex->lock */
-    struct attempt *next, *prev;   /* loop: all attempts here */
+    struct attempt *next_queued;   /* under ex->lock: for the slots */
+    struct note note;              /* FINISHED or PARKED */
     char *splits;                  /* owned bytes of all splits */
     struct task_split *split_items;
     uint32_t split_count;
@@ -85,9 +87,9 @@ struct attempt {
     struct fetch *fetches;         /* slot thread makes them, newest first; list for the attempt's end */
     int64_t run_us;
     struct error error;
-    bool fetch_failed;
-    uint32_t lost_stage, lost_partition;
-    uint64_t lost_attempt;
+    uint32_t lost_stage, lost_count; /* outputs that it could not read */
+    uint32_t *lost_partitions;
+    uint64_t *lost_attempts;
     struct task_metrics metrics;
     struct buf manifest;
 };
@@ -114,7 +116,7 @@ struct fetch {
     } *streams;                    /* by peer of the inputs */
     bool failed;                   /* under lock */
     char *reason;
-    uint32_t failed_map;
+    uint32_t *failed_maps, failed_count;
     struct fetch *next;            /* in its attempt */
 };
 
@@ -182,6 +184,7 @@ struct executor {
     uv_signal_t sigterm, sigint;
     char *host, *data_address;
     uint64_t id, incarnation;
+    struct control *control;       /* loop: what decides */
     int exit_code;
     struct account account;
     struct store *store;
@@ -191,8 +194,6 @@ struct executor {
         struct inputs_link *next;
     } *input_links;
     pthread_mutex_t inputs_lock;
-    struct attempt *attempts;      /* loop */
-    uint32_t attempt_count;
     struct peer *peers;            /* loop */
     uint64_t next_request;
     struct serve *serves;          /* loop: all of them */
@@ -213,15 +214,29 @@ struct executor {
     struct note *note_head, **note_tail;
 };
 
-/* executor.c */
-void executor_note(struct executor *ex, struct note *take);
+/* bind.c: control, bound; loop */
+void executor_note(struct executor *ex, struct note *take); /* any thread */
+void bind_notes_cb(uv_async_t *h);
+bool bind_driver_frame(struct executor *ex, const struct frame *f); /* false: it is not for executors */
+void bind_registered(struct executor *ex);
+void bind_driver_lost(struct executor *ex);
+void bind_flush(struct executor *ex);
+void bind_cancel_all(struct executor *ex);
+void bind_free(struct executor *ex); /* the slots have stopped */
+/* holding.c */
+bool inputs_fit(const Drover__StageInputs *m);
+void holding_set_inputs(struct executor *ex, const Drover__StageInputs *m);
+void holding_add_plan(struct executor *ex, const Drover__StagePlan *m);
+struct stage_entry *holding_stage(struct executor *ex, uint64_t job_id, uint32_t stage); /* NULL: unknown */
+void holding_drop_job(struct executor *ex, uint64_t job_id);
+void holdings_free(struct executor *ex);
 void inputs_unref(struct inputs *in);
 struct inputs *executor_inputs(struct executor *ex, uint64_t job_id, uint32_t exchange); /* a reference or NULL; any thread */
 /* slot.c */
 void slots_start(struct executor *ex);
 void slots_stop(struct executor *ex);
-void slot_enqueue(struct executor *ex, struct attempt *a);
-void slot_wake(struct attempt *a); /* any thread */
+void slots_run(struct executor *ex, void *const *attempts, uint32_t count); /* behind those that are queued */
+void slot_wake(struct attempt *a);                                          /* any thread */
 void attempt_free(struct attempt *a);
 void stage_entry_unref(struct stage_entry *e);
 /* fetch.c */

@@ -36,6 +36,7 @@ void fetch_unref(struct fetch *f)
     }
     xfree(f->streams);
     xfree(f->reason);
+    xfree(f->failed_maps);
     inputs_unref(f->inputs);
     pthread_mutex_destroy(&f->lock);
     xfree(f);
@@ -78,8 +79,24 @@ static struct fetch *open_fetch(struct attempt *a, struct inputs *take, uint32_t
     return f;
 }
 
-static int lost(struct attempt *a, const struct fetch *f, uint32_t map, const char *reason, struct error *err)
+/* What the driver is told: these outputs have to be made again. */
+static void lose(struct attempt *a, const struct fetch *f, const uint32_t *maps, uint32_t count)
 {
+    if (a->lost_count)
+        return;
+    a->lost_stage = f->inputs->exchange;
+    a->lost_count = count;
+    a->lost_partitions = xmalloc(count * sizeof *a->lost_partitions);
+    a->lost_attempts = xmalloc(count * sizeof *a->lost_attempts);
+    for (uint32_t i = 0; i < count; i++) {
+        a->lost_partitions[i] = maps[i];
+        a->lost_attempts[i] = f->inputs->map_attempt[maps[i]];
+    }
+}
+
+static int lost(struct attempt *a, const struct fetch *f, const uint32_t *maps, uint32_t count, const char *reason, struct error *err)
+{
+    uint32_t map = maps[0];
     char output[64], executor[32];
     struct buf b = BUF_INIT;
     buf_addf(&b, "%u of stage %u", map, f->inputs->exchange);
@@ -88,22 +105,15 @@ static int lost(struct attempt *a, const struct fetch *f, uint32_t map, const ch
     buf_addf(&b, "%llu", (unsigned long long)f->inputs->peer_ids[f->inputs->map_peer[map]]);
     memcpy(executor, b.data, b.bytes + 1);
     buf_fini(&b);
-    a->fetch_failed = true;
-    a->lost_stage = f->inputs->exchange;
-    a->lost_partition = map;
-    a->lost_attempt = f->inputs->map_attempt[map];
+    lose(a, f, maps, count);
     return error_set(err, ERR_FETCH_FAILED, "output", output, "executor", executor, "message", reason, NULL);
 }
 
 /* Bytes changed since they were written: the driver has the map output made again. */
 static enum op_status unreadable(struct attempt *a, const struct fetch *f, uint32_t map, const struct error *err)
 {
-    if (err->code == ERR_CHUNK_DAMAGED) {
-        a->fetch_failed = true;
-        a->lost_stage = f->inputs->exchange;
-        a->lost_partition = map;
-        a->lost_attempt = f->inputs->map_attempt[map];
-    }
+    if (err->code == ERR_CHUNK_DAMAGED)
+        lose(a, f, &map, 1);
     return OP_ERROR;
 }
 
@@ -113,7 +123,7 @@ static enum op_status next_local(struct attempt *a, struct fetch *f, uint32_t ma
 {
     struct map_output *o = store_find(a->ex->store, a->job_id, f->inputs->exchange, map, f->inputs->map_attempt[map]);
     if (!o) {
-        lost(a, f, map, "it is not here any more", err);
+        lost(a, f, &map, 1, "it is not here any more", err);
         return OP_ERROR;
     }
     struct output_cursor oc = {.at = c->at[1], .partition = (uint32_t)c->at[2], .piece = (uint32_t)c->at[3]};
@@ -138,7 +148,7 @@ static enum op_status take_chunk(struct attempt *a, struct fetch *f, struct stre
         st->reading = c;
         c->left = c->count ? c->sizes[0] : 0;
     } else if (f->failed) {
-        lost(a, f, f->failed_map, f->reason, err);
+        lost(a, f, f->failed_maps, f->failed_count, f->reason, err);
         status = OP_ERROR;
     } else {
         status = OP_BLOCKED;
@@ -233,18 +243,27 @@ enum op_status fetch_next(struct attempt *a, uint32_t exchange, uint32_t partiti
 
 /* ---- the loop's side ---- */
 
-static void fetch_fail(struct fetch *f, uint32_t map, const char *reason)
+static void fetch_fail(struct fetch *f, const uint32_t *maps, uint32_t count, const char *reason)
 {
     pthread_mutex_lock(&f->lock);
     if (!f->failed) {
         f->failed = true;
-        f->failed_map = map;
+        f->failed_maps = xmalloc(count * sizeof *maps);
+        f->failed_count = count;
+        memcpy(f->failed_maps, maps, count * sizeof *maps);
         f->reason = xstrdup(reason);
     }
     struct attempt *a = f->attempt;
     if (a)
         slot_wake(a);
     pthread_mutex_unlock(&f->lock);
+}
+
+/* All that has not come of a request will not come. */
+static void fail_rest(struct request *r, const char *reason)
+{
+    uint32_t from = r->got < r->count ? r->got : 0;
+    fetch_fail(r->fetch, r->maps + from, r->count - from, reason);
 }
 
 static void request_free(struct request *r)
@@ -335,7 +354,7 @@ static void peer_closed_cb(struct conn *conn, const char *reason)
     while (p->requests) {
         struct request *r = p->requests;
         p->requests = r->next;
-        fetch_fail(r->fetch, r->maps[r->got < r->count ? r->got : 0], reason);
+        fail_rest(r, reason);
         request_free(r);
     }
 }
@@ -380,6 +399,7 @@ static void on_fetched(struct peer *p, const struct frame *f)
         return; /* of a fetch that has ended */
     struct fetch *fe = r->fetch;
     bool fit = fits(r, m, f->bulk_bytes);
+    uint32_t missing = m->missing_map < fe->inputs->map_count ? m->missing_map : 0;
     if (fit) {
         struct chunk *c = chunk_of(m, f);
         struct stream *st = &fe->streams[r->peer];
@@ -394,9 +414,9 @@ static void on_fetched(struct peer *p, const struct frame *f)
         TEST_POINT("mid-fetch");
     }
     if (m->has_missing_map)
-        fetch_fail(fe, m->missing_map < fe->inputs->map_count ? m->missing_map : 0, m->reason ? m->reason : "it is not there any more");
+        fetch_fail(fe, &missing, 1, m->reason ? m->reason : "it is not there any more");
     else if (!fit)
-        fetch_fail(fe, r->maps[r->got < r->count ? r->got : 0], "the peer's answer does not fit the request");
+        fail_rest(r, "the peer's answer does not fit the request");
     if (m->has_missing_map || !fit || m->last) {
         *at = r->next;
         request_free(r);

@@ -2,17 +2,6 @@
 #include "common/base/testpoint.h"
 #include "executor/server/executor_impl.h"
 
-void stage_entry_unref(struct stage_entry *e)
-{
-    if (!e || __atomic_sub_fetch(&e->refs, 1, __ATOMIC_ACQ_REL) > 0)
-        return;
-    stage_code_free(e->code);
-    arena_fini(&e->ar);
-    error_fini(&e->error);
-    pthread_mutex_destroy(&e->compile);
-    xfree(e);
-}
-
 void attempt_free(struct attempt *a)
 {
     task_free(a->task);
@@ -28,6 +17,8 @@ void attempt_free(struct attempt *a)
     error_fini(&a->error);
     buf_fini(&a->manifest);
     stage_entry_unref(a->entry);
+    xfree(a->lost_partitions);
+    xfree(a->lost_attempts);
     xfree(a->splits);
     xfree(a->split_items);
     xfree(a->write_dir);
@@ -38,30 +29,27 @@ void attempt_free(struct attempt *a)
 
 static void push_locked(struct executor *ex, struct attempt *a)
 {
-    a->state = RUN_QUEUED;
     a->next_queued = NULL;
     *ex->queue_tail = a;
     ex->queue_tail = &a->next_queued;
-    if (ex->idle_slots > 0)
-        pthread_cond_signal(&ex->wake_slots);
 }
 
-void slot_enqueue(struct executor *ex, struct attempt *a)
+void slots_run(struct executor *ex, void *const *attempts, uint32_t count)
 {
     pthread_mutex_lock(&ex->lock);
-    push_locked(ex, a);
+    for (uint32_t i = 0; i < count; i++)
+        push_locked(ex, attempts[i]);
+    for (uint32_t i = 0; i < count && i < ex->idle_slots; i++)
+        pthread_cond_signal(&ex->wake_slots);
     pthread_mutex_unlock(&ex->lock);
 }
 
 void slot_wake(struct attempt *a)
 {
-    struct executor *ex = a->ex;
-    pthread_mutex_lock(&ex->lock);
-    if (a->state == RUN_PARKED)
-        push_locked(ex, a);
-    else
-        a->woken = true;
-    pthread_mutex_unlock(&ex->lock);
+    struct note *n = xcalloc(1, sizeof *n);
+    n->kind = NOTE_WOKEN;
+    n->attempt_id = a->id; /* it may be over by then */
+    executor_note(a->ex, n);
 }
 
 /* ---- what tasks see ---- */
@@ -94,6 +82,7 @@ static enum op_status env_output_add(struct task_env *env, uint32_t partition, s
     struct note *n = xcalloc(1, sizeof *n);
     n->kind = NOTE_RESULT;
     n->attempt = a;
+    n->attempt_id = a->id;
     n->rows = take->rows;
     n->seq = a->result_seq++;
     frame_encode(take, FRAME_RAW, &n->bytes);
@@ -164,11 +153,15 @@ static enum op_status run(struct attempt *a)
     return st;
 }
 
+/* Tells the loop, with the note that every attempt has in it: one of this kind is under way at most. */
+static void tell(struct attempt *a, enum note_kind kind, bool ok)
+{
+    a->note = (struct note){.kind = kind, .attempt = a, .attempt_id = a->id, .ok = ok};
+    executor_note(a->ex, &a->note);
+}
+
 static void finish(struct attempt *a, bool ok)
 {
-    struct note *n = xcalloc(1, sizeof *n);
-    n->kind = ok ? NOTE_DONE : NOTE_FAILED;
-    n->attempt = a;
     if (ok) {
         task_metrics(a->task, &a->metrics);
         a->metrics.nodes = NULL;
@@ -176,25 +169,20 @@ static void finish(struct attempt *a, bool ok)
         buf_add(&a->manifest, m->data, m->bytes);
         if (m->bytes)
             TEST_POINT("mid-commit");
-        task_free(a->task);
-        a->task = NULL;
-        if (a->output) {
-            store_publish(a->ex->store, a->output);
-            a->output = NULL;
-            TEST_POINT("end-map");
-        }
-    } else {
-        task_free(a->task);
-        a->task = NULL;
     }
-    executor_note(a->ex, n);
+    task_free(a->task);
+    a->task = NULL;
+    tell(a, NOTE_FINISHED, ok);
 }
 
 static void *slot_main(void *arg)
 {
     struct executor *ex = arg;
+    struct attempt *again = NULL; /* it has used its turn up: behind the others */
     for (;;) {
         pthread_mutex_lock(&ex->lock);
+        if (again)
+            push_locked(ex, again);
         ex->idle_slots++;
         while (!ex->queue_head && !ex->quit)
             pthread_cond_wait(&ex->wake_slots, &ex->lock);
@@ -207,22 +195,15 @@ static void *slot_main(void *arg)
         ex->queue_head = a->next_queued;
         if (!ex->queue_head)
             ex->queue_tail = &ex->queue_head;
-        a->state = RUN_RUNNING;
-        a->woken = false;
         pthread_mutex_unlock(&ex->lock);
         int64_t t0 = clock_mono_us();
         enum op_status st = run(a);
         a->run_us += clock_mono_us() - t0;
-        if (st == OP_DONE || st == OP_ERROR) {
+        again = st == OP_YIELD ? a : NULL;
+        if (st == OP_DONE || st == OP_ERROR)
             finish(a, st == OP_DONE);
-            continue;
-        }
-        pthread_mutex_lock(&ex->lock);
-        if (st == OP_YIELD || a->woken || __atomic_load_n(&a->cancel, __ATOMIC_RELAXED))
-            push_locked(ex, a);
-        else
-            a->state = RUN_PARKED;
-        pthread_mutex_unlock(&ex->lock);
+        else if (st == OP_BLOCKED)
+            tell(a, NOTE_PARKED, false);
     }
 }
 

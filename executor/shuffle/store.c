@@ -119,6 +119,23 @@ struct map_output *store_find(struct store *st, uint64_t job_id, uint32_t stage,
     return found;
 }
 
+void store_drop(struct store *st, uint64_t job_id, uint32_t stage, uint32_t map, uint64_t attempt_id)
+{
+    struct map_output *gone = NULL;
+    pthread_mutex_lock(&st->lock);
+    struct stage_outputs *so = find_stage(st, job_id, stage);
+    struct map_output **link = so && map < so->map_cap ? &so->maps[map] : NULL;
+    while (link && *link && (*link)->attempt_id != attempt_id)
+        link = &(*link)->next;
+    if (link && *link) {
+        gone = *link;
+        *link = gone->next;
+        st->bytes -= gone->bytes;
+    }
+    pthread_mutex_unlock(&st->lock);
+    map_output_unref(gone);
+}
+
 void store_release(struct store *st, uint64_t job_id, uint32_t stage)
 {
     struct stage_outputs *gone = NULL;

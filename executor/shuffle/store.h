@@ -20,6 +20,8 @@ void store_free(struct store *st);
 void store_publish(struct store *st, struct map_output *take);
 /* A reference, or NULL when it is not (any more) here. */
 struct map_output *store_find(struct store *st, uint64_t job_id, uint32_t stage, uint32_t map, uint64_t attempt_id);
+/* Drops one output, which another took the place of. */
+void store_drop(struct store *st, uint64_t job_id, uint32_t stage, uint32_t map, uint64_t attempt_id);
 /* Drops the outputs of one stage, or of the whole job with UINT32_MAX. */
 void store_release(struct store *st, uint64_t job_id, uint32_t stage);
 /* Bytes of published outputs, in memory or not. */

@@ -1,0 +1,273 @@
+"""The status page and the REST API of a live driver: functions called test_* below, one cluster for all of them.
+run.py [PART OF A NAME...]; TESTS=... does the same."""
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+import urllib.error
+import urllib.request
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(os.path.dirname(HERE), "cluster"))
+from harness import Cluster, check, wait_until  # noqa: E402
+
+MAPS = {"tasks", "executorSummary", "killedTasksSummary", "executorLogs", "attributes", "resources", "modifiedConfigs"}
+
+
+def http(c, path, method="GET", headers=None):
+    """(status, headers, body) of a request to the page's address."""
+    request = urllib.request.Request(f"http://{c.web}{path}", method=method, headers=headers or {})
+    try:
+        with urllib.request.urlopen(request, timeout=30) as r:
+            return r.status, r.headers, r.read()
+    except urllib.error.HTTPError as e:
+        return e.code, e.headers, e.read()
+
+
+def get(c, path, want=200):
+    status, headers, body = http(c, "/api/v1/" + path)
+    check(status == want, path, "answers", status, body[:200])
+    check(headers["Content-Type"] == "application/json", path, headers["Content-Type"])
+    return json.loads(body)
+
+
+def keys(value, prefix="", out=None):
+    """Paths of all keys: a.b, [] for elements of lists, {} for values of maps."""
+    out = set() if out is None else out
+    if isinstance(value, list):
+        for x in value:
+            keys(x, prefix + "[]", out)
+    elif isinstance(value, dict):
+        for k, x in value.items():
+            path = f"{prefix}.{k}" if prefix else k
+            out.add(path)
+            if k in MAPS:
+                for y in x.values():
+                    keys(y, path + "{}", out)
+            else:
+                keys(x, path, out)
+    return out
+
+
+def dom(c, fragment="", size="1360,1200"):
+    """The document that the page made of itself, after its first looks at the driver."""
+    with tempfile.TemporaryDirectory(prefix="drover-web-") as profile:
+        p = subprocess.run(["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", f"--user-data-dir={profile}",
+                            f"--window-size={size}", "--virtual-time-budget=5000", "--dump-dom", f"http://{c.web}/{fragment}"],
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=180)
+    check("<html" in p.stdout, "chromium says", p.stderr[-2000:])
+    return p.stdout
+
+
+def app(c):
+    return get(c, "applications")[-1]["id"]
+
+
+# ---- REST ----
+
+SOFT = {  # what only some rows have, or what needs another kind of object than this engine has
+    "environment": {"[][]", "resourceProfiles[]"},
+    "sql": {"[].nodes[].metrics[]", "[].nodes[].wholeStageCodegenId"},
+}
+
+
+def test_keys_of_spark(c):
+    """Every key that Spark gives is given here, at the same place."""
+    a = app(c)
+    stage = get(c, f"applications/{a}/stages")[-1]["stageId"]
+    paths = {"version": "version", "applications": "applications", "jobs": f"applications/{a}/jobs", "stages": f"applications/{a}/stages",
+             "stages_details": f"applications/{a}/stages?details=true&withSummaries=true&quantiles=0.0,0.5,1.0",
+             "stage": f"applications/{a}/stages/{stage}", "stage_attempt": f"applications/{a}/stages/{stage}/0",
+             "taskSummary": f"applications/{a}/stages/{stage}/0/taskSummary", "taskList": f"applications/{a}/stages/{stage}/0/taskList",
+             "executors": f"applications/{a}/executors", "allexecutors": f"applications/{a}/allexecutors",
+             "environment": f"applications/{a}/environment", "sql": f"applications/{a}/sql?length=1000"}
+    want, seen = {}, 0
+    with open(os.path.join(HERE, "spark_keys.tsv")) as f:
+        for line in f:
+            if not line.startswith("#"):
+                name, key = line.rstrip("\n").split("\t")
+                want.setdefault(name, set()).add(key)
+    check(set(want) == set(paths), set(want) ^ set(paths))
+    for name, path in paths.items():
+        missing = {k for k in want[name] - keys(get(c, path)) if not any(k.startswith(s) for s in SOFT.get(name, ()))}
+        check(not missing, name, "lacks", sorted(missing))
+        seen += len(want[name])
+    return f"{seen} keys at {len(paths)} paths"
+
+
+def test_what_ran(c):
+    a = app(c)
+    jobs = get(c, f"applications/{a}/jobs")
+    check({j["status"] for j in jobs} == {"SUCCEEDED", "FAILED"}, jobs)
+    check([j["jobId"] for j in jobs] == sorted((j["jobId"] for j in jobs), reverse=True), "newest first")
+    failed = get(c, f"applications/{a}/jobs?status=failed")
+    check(len(failed) == 1 and "DIVIDE_BY_ZERO" in failed[0]["error"], failed)
+    check(get(c, f"applications/{a}/jobs/{failed[0]['jobId']}") == failed[0], "one job as in the list")
+    good = next(j for j in jobs if "group by" in j["name"])
+    check(good["numTasks"] == good["numCompletedTasks"] > 1 and good["numFailedStages"] == 0, good)
+    stages = {s["stageId"]: s for s in get(c, f"applications/{a}/stages")}
+    of_job = [stages[i] for i in good["stageIds"]]
+    check(sum(s["numTasks"] for s in of_job) == good["numTasks"], of_job)
+    check(sum(s["inputRecords"] for s in of_job) == 100000, "rows of range() read", [s["inputRecords"] for s in of_job])
+    check(of_job[0]["shuffleWriteBytes"] > 0 and of_job[-1]["shuffleReadBytes"] > 0, "bytes cross the exchange", of_job)
+    check(of_job[1]["parents"] == [{"stageId": of_job[0]["stageId"], "exchange": "hash"}], of_job[1]["parents"])
+    broken = [s for s in stages.values() if s["status"] == "FAILED"]
+    check(len(broken) == 1 and "DIVIDE_BY_ZERO" in broken[0]["failureReason"], broken)
+    statements = get(c, f"applications/{a}/sql?length=1000")
+    check(any(s["status"] == "FAILED" and "TABLE_OR_VIEW_NOT_FOUND" in s["errorMessage"] and s["failedJobIds"] == [] for s in statements),
+          "a statement that never became a job is told, too", statements)
+
+
+def test_attempts(c):
+    a = app(c)
+    many = next(s for s in get(c, f"applications/{a}/stages") if s["numTasks"] == 5000)
+    base = f"applications/{a}/stages/{many['stageId']}/0"
+    first = get(c, f"{base}/taskList")
+    check(len(first) == 20, "Spark's length of a page", len(first))
+    seen = set()
+    for offset in range(0, 5000, 1000):
+        page = get(c, f"{base}/taskList?offset={offset}&length=1000")
+        check(all(t["status"] == "SUCCESS" for t in page), "all succeeded")
+        seen |= {t["taskId"] for t in page}
+    check(len(seen) == 5000, "each attempt has its id", len(seen))
+    slow = [t["duration"] for t in get(c, f"{base}/taskList?sortBy=-runtime&length=50")]
+    check(slow == sorted(slow, reverse=True), slow)
+    check(len(get(c, f"{base}/taskList?length=999999")) == 1000, "a bounded answer")
+    check(get(c, f"{base}/taskList?status=failed") == [], "none failed")
+    summary = get(c, f"{base}/taskSummary?quantiles=0,0.5,1")
+    check(summary["quantiles"] == [0, 0.5, 1] and len(summary["duration"]) == 3, summary["quantiles"])
+    check(summary["duration"] == sorted(summary["duration"]), summary["duration"])
+    check(summary["inputMetrics"]["recordsRead"] == [20, 20, 20], summary["inputMetrics"])
+    details = get(c, f"applications/{a}/stages/{many['stageId']}")[0]
+    check(sum(e["succeededTasks"] for e in details["executorSummary"].values()) == 5000, details["executorSummary"])
+    check(0 < len(details["tasks"]) <= 200, len(details["tasks"]))
+
+
+def test_executors(c):
+    a = app(c)
+    live, all_ = get(c, f"applications/{a}/executors"), get(c, f"applications/{a}/allexecutors")
+    check(len(live) == 1 and len(all_) == 2, len(live), len(all_))
+    gone = next(x for x in all_ if not x["isActive"])
+    check("the connection ended" in gone["removeReason"] and gone["removeTime"], gone)
+    check(live[0]["totalCores"] == 2 and live[0]["maxMemory"] == 512 << 20 and live[0]["residentBytes"] > 0, live[0])
+
+
+def test_wrong_requests(c):
+    a = app(c)
+    for path, want in [("nothing", 404), ("applications/nope/jobs", 404), (f"applications/{a}/jobs/999999", 404), (f"applications/{a}/jobs/x", 404),
+                       (f"applications/{a}/stages/999999", 404), (f"applications/{a}/stages/0/7", 404), (f"applications/{a}/nothing", 404),
+                       (f"applications/{a}/jobs?status=bad", 400), (f"applications/{a}/stages?status=bad", 400), ("applications?limit=x", 400),
+                       ("applications?minDate=yesterday", 400), (f"applications/{a}/stages/0/0/taskList?offset=-1", 400),
+                       (f"applications/{a}/stages/0/0/taskSummary?quantiles=2", 400)]:
+        body = get(c, path, want)
+        check(body["status"] == want and body["error"], path, body)
+    check(get(c, "applications?limit=0") == [] and get(c, "applications?maxDate=2001-01-01") == [], "limits of applications")
+    check(http(c, "/api/v1/applications/")[0] == 200, "a slash at the end")
+
+
+def test_only_reads(c):
+    for method in ("POST", "PUT", "DELETE", "OPTIONS"):
+        status, headers, _ = http(c, "/api/v1/applications", method)
+        check(status == 405 and headers["Allow"] == "GET, HEAD", method, status)
+    status, headers, body = http(c, "/", "HEAD")
+    check(status == 200 and body == b"" and int(headers["Content-Length"]) > 500, "HEAD", status)
+    check(http(c, "/../../etc/passwd")[0] == 404 and http(c, "/nothing.js")[0] == 404, "other files")
+    check(http(c, "/" + "x" * 3000)[0] in (404, 414), "a long address")
+
+
+def test_strangers(c):
+    """Names that other sites may have made resolve to this machine get nothing; tunnels do."""
+    for host, want in [("evil.example", 421), ("drover.evil.example:4040", 421), ("127.0.0.1.evil.example", 421), ("localhost:9", 200),
+                       ("127.0.0.1", 200), ("[::1]:80", 200), ("10.0.0.1", 421)]:
+        check(http(c, "/api/v1/version", headers={"Host": host})[0] == want, host)
+    headers = http(c, "/")[1]
+    policy = headers["Content-Security-Policy"]
+    check("default-src 'none'" in policy and "'unsafe" not in policy and "http" not in policy, policy)
+    check(headers["X-Content-Type-Options"] == "nosniff" and headers["X-Frame-Options"] == "DENY", headers)
+    check(headers["Access-Control-Allow-Origin"] is None, "no other site may read")
+    etag = headers["ETag"]
+    check(http(c, "/", headers={"If-None-Match": etag})[0] == 304, "an unchanged page is not sent again")
+
+
+def test_half_open(c):
+    """Clients that never finish their request: the page comes back by itself, the driver works on meanwhile."""
+    host, port = c.web.split(":")
+    held = []
+    for _ in range(300):
+        s = socket.create_connection((host, int(port)), timeout=10)
+        s.sendall(b"GET / HTTP/1.1\r\nHost: 127")
+        held.append(s)
+    rows, error, err = c.sql("select 1")
+    check(rows == [["1"]] and not error, rows, error, err)
+
+    def answers():
+        try:
+            return http(c, "/api/v1/version")[0] == 200
+        except OSError:
+            return False
+    wait_until(answers, 60, "the page to come back")
+    for s in held:
+        s.close()
+
+
+# ---- the page ----
+
+def test_page(c):
+    text = dom(c)
+    for want in ["Slots busy", "Executor 2", "lost", "the connection ended", "sum(id)", "DIVIDE_BY_ZERO", "live"]:
+        check(want in text, "the overview lacks", want, text[-3000:])
+    check("http://" not in text.replace(f"http://{c.web}", "").replace("http://www.w3.org/", ""), "something comes from elsewhere")
+
+
+def test_page_escapes(c):
+    rows, error, err = c.sql("""select '<img src=x onerror="document.title=1">' as `<b>x</b>` -- <script>document.body.remove()</script>""")
+    check(not error, error, err)
+    text = dom(c, "#/jobs")
+    check("&lt;img src=x" in text and "<img src=x" not in text and "<script>document" not in text, "text became markup")
+
+
+def test_page_of_a_job(c):
+    a = app(c)
+    job = next(j for j in get(c, f"applications/{a}/jobs") if "group by" in j["name"])
+    text = dom(c, f"#/jobs/{job['jobId']}", "420,900")
+    for want in [f"Job {job['jobId']}", "Attempts over time", "hash", "Physical plan", *(f"Stage {s}" for s in job["stageIds"])]:
+        check(want in text, "the page of a job lacks", want, text[-3000:])
+    text = dom(c, f"#/stages/{job['stageIds'][0]}")
+    check("How even the tasks are" in text and "Attempt" in text, text[-3000:])
+    check("Back to the overview" in dom(c, "#/jobs/987654321"), "a job that is not there")
+
+
+def main():
+    wanted = sys.argv[1:] + os.environ.get("TESTS", "").split()
+    failed, count, start = [], 0, time.monotonic()
+    with Cluster(executors=2, slots=2, memory="512m") as c:
+        script = ["create temporary view numbers as select * from range(0, 100000, 1, 4)",
+                  "select id % 10 k, sum(id) from numbers group by 1 order by 1", "select 1 / (id - 5) from numbers", "select * from nowhere",
+                  "select count(*), sum(id) from range(0, 100000, 1, 5000)"]
+        p = c.client("; ".join(script), ["--keep-going", "--conf", "drover.plan.single=false"])
+        p.communicate(timeout=300)
+        first = next(e for e in c.executors if c.row(e)["id"] == "2")
+        first.kill()
+        wait_until(lambda: len(c.live()) == 1, 20, "the loss")
+        for name, fn in [(k[5:], f) for k, f in globals().items() if k.startswith("test_")]:
+            if wanted and not any(w in name for w in wanted):
+                continue
+            t0 = time.monotonic()
+            count += 1
+            try:
+                note = fn(c) or ""
+                print(f"web {name}: {time.monotonic() - t0:.1f} s {note}", flush=True)
+            except Exception:
+                failed.append(name)
+                traceback.print_exc()
+                print(f"web {name}: FAILED", flush=True)
+    print(f"web: {count - len(failed)} of {count} passed in {time.monotonic() - start:.0f} s", *failed)
+    return 1 if failed or count == 0 else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
