@@ -89,7 +89,7 @@ START_TEST(documents)
 }
 END_TEST
 
-START_TEST(depth)
+START_TEST(nesting)
 {
     struct buf b = BUF_INIT, want = BUF_INIT;
     for (int n = 999; n <= 1001; n++) {
@@ -135,9 +135,9 @@ START_TEST(partial_records)
     const char *schema = "a int, b string, c struct<x:int,y:string>, d array<int>, m map<string,int>, _corrupt_record string";
     rows(schema, "{\"a\":\"x\",\"b\":1}\n", NONE, "NULL|1|NULL|NULL|NULL|{\"a\":\"x\",\"b\":1}\n");
     rows(schema, "{\"b\":[1, {\"a\" : 2}],\"c\":{\"x\":\"bad\",\"y\":\"ok\"}}\n", NONE,
-         "NULL|[1, {\"a\" : 2}]|{\"x\":null,\"y\":\"ok\"}|NULL|NULL|{\"b\":[1, {\"a\" : 2}],\"c\":{\"x\":\"bad\",\"y\":\"ok\"}}\n");
+         "NULL|[1, {\"a\" : 2}]|{null, ok}|NULL|NULL|{\"b\":[1, {\"a\" : 2}],\"c\":{\"x\":\"bad\",\"y\":\"ok\"}}\n");
     rows(schema, "{\"d\":[1,\"x\"],\"m\":{\"k\":1,\"j\":null}}\n", NONE,
-         "NULL|NULL|NULL|NULL|{\"k\":1,\"j\":null}|{\"d\":[1,\"x\"],\"m\":{\"k\":1,\"j\":null}}\n");
+         "NULL|NULL|NULL|NULL|{k -> 1, j -> null}|{\"d\":[1,\"x\"],\"m\":{\"k\":1,\"j\":null}}\n");
     rows("a int", "{\"a\":1} xx\ntru\n[{\"a\":2},{\"a\":3}]\n[]\n\nnull\n{\"a\":1,\"a\":4}\n", NONE, "1\nNULL\n2\n3\nNULL\n4\n");
     rows("a int", "{\"a\":1}\ntru\n{\"a\":\"x\"}\n[{\"a\":2},3]\n", OPTIONS("mode=DROPMALFORMED"), "1\n");
     rows("a int", "{\"a\":1}\ntru\n", OPTIONS("mode=FAILFAST"), "[MALFORMED_RECORD]\n");
@@ -320,7 +320,7 @@ int main(int argc, char **argv)
     tcase_set_timeout(tc, 120);
     tcase_add_checked_fixture(tc, scan_path_setup, scan_path_teardown);
     tcase_add_test(tc, documents);
-    tcase_add_test(tc, depth);
+    tcase_add_test(tc, nesting);
     tcase_add_test(tc, splits);
     tcase_add_test(tc, partial_records);
     tcase_add_test(tc, long_arrays);
