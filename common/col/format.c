@@ -15,7 +15,7 @@ static void shortest(double v, bool is_float, char *digits, int *ret_count, int 
 {
     char text[40];
     int max = is_float ? 9 : 17;
-    for (int p = 1; p <= max; p++) {
+    for (int p = 2; p <= max; p++) { /* of one digit and two the nearer: 4.9E-324 */
         snprintf(text, sizeof text, "%.*e", p - 1, v);
         if (is_float ? strtof(text, NULL) == (float)v : strtod(text, NULL) == v)
             break;
@@ -198,9 +198,9 @@ void format_interval(const struct type *t, int64_t value, struct buf *out)
         if (f > from)
             buf_addc(out, f == 1 ? ' ' : ':');
         if (f == 3)
-            add_second(v, f > from, out);
+            add_second(v, true, out);
         else
-            buf_addf(out, f > from ? "%02llu" : "%llu", (unsigned long long)(v / unit[f]));
+            buf_addf(out, f > 0 ? "%02llu" : "%llu", (unsigned long long)(v / unit[f]));
         v %= unit[f];
     }
     buf_addf(out, "' %s", names[from]);
