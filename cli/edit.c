@@ -21,6 +21,17 @@ struct editor {
     bool keyed;          /* ^C is a key since this line began */
 };
 
+/* Modules call nothing of the binary's, its memory functions neither. */
+static char *copy(const char *s, size_t bytes)
+{
+    char *to = malloc(bytes + 1);
+    if (!to)
+        return NULL;
+    memcpy(to, s, bytes);
+    to[bytes] = 0;
+    return to;
+}
+
 static char *prompt_cb(EditLine *el)
 {
     struct editor *e;
@@ -96,7 +107,7 @@ static unsigned char complete_fn(EditLine *el, int ch)
     el_get(el, EL_CLIENTDATA, &e);
     const LineInfo *li = el_line(el);
     size_t cursor = (size_t)(li->cursor - li->buffer), bytes = (size_t)(li->lastchar - li->buffer);
-    char *line = strndup(li->buffer, bytes);
+    char *line = copy(li->buffer, bytes);
     if (!line)
         return CC_ERROR;
     e->config.complete(e->config.ctx, line, cursor, &c);
@@ -166,7 +177,7 @@ static enum edit_result editor_read(struct editor *e, const char *prompt, const 
     if (!line || count <= 0)
         return EDIT_END;
     free(e->line);
-    e->line = strndup(line, (size_t)count);
+    e->line = copy(line, (size_t)count);
     if (!e->line)
         return EDIT_END;
     e->line[strcspn(e->line, "\n")] = 0;

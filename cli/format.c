@@ -19,6 +19,7 @@ struct printer {
     struct buf out;
     bool failed;
     bool begun;           /* between begin and end */
+    bool headed;          /* what stands before the rows is out; it waits for them, since the statement may still fail */
     uint64_t statement;   /* from 1 */
     uint64_t rows;        /* of this statement */
     struct schema sch;    /* copied */
@@ -523,6 +524,9 @@ static void jsonl_row(struct printer *p, const struct batch *b, uint32_t row)
 
 static void header(struct printer *p)
 {
+    if (p->headed)
+        return;
+    p->headed = true;
     bool csv = p->opt.format == OUTPUT_CSV;
     switch (p->opt.format) {
     case OUTPUT_TABLE: break;
@@ -555,6 +559,7 @@ void printer_begin(struct printer *p, const struct schema *sch)
     p->laid_out = false;
     p->cell_count = 0;
     p->begun = true;
+    p->headed = false;
     uint32_t n = sch ? sch->count : 0;
     p->sch.count = n;
     p->sch.fields = xcalloc(n ? n : 1, sizeof *p->sch.fields);
@@ -564,7 +569,6 @@ void printer_begin(struct printer *p, const struct schema *sch)
         p->sch.fields[i] = sch->fields[i];
         p->sch.fields[i].name = p->names[i];
     }
-    header(p);
 }
 
 void printer_rows(struct printer *p, const struct batch *b)
@@ -575,6 +579,7 @@ void printer_rows(struct printer *p, const struct batch *b)
     ASSERT(p->begun && b->col_count == p->sch.count);
     if (p->sch.count == 0)
         return;
+    header(p);
     for (uint32_t i = 0; i < b->sel_count; i++) {
         fns[p->opt.format](p, b, b->sel ? b->sel[i] : i);
         p->rows++;
@@ -586,6 +591,7 @@ void printer_end(struct printer *p, double ms)
 {
     if (!p->begun)
         printer_begin(p, NULL);
+    header(p);
     switch (p->opt.format) {
     case OUTPUT_TABLE: table_end(p, ms); break;
     case OUTPUT_CSV:
@@ -603,13 +609,13 @@ bool printer_error(struct printer *p, const struct error *err, const char *sql)
     if (!p->begun)
         p->statement++;
     if (jsonl) {
-        if (p->begun) /* rows are out already: the line stays one document */
+        if (p->begun && p->headed) /* rows are out already: the line stays one document */
             buf_adds(&p->out, "],\"error\":");
         else
             buf_addf(&p->out, "{\"statement\":%llu,\"error\":", (unsigned long long)p->statement);
         error_to_json(err, sql, &p->out);
         buf_adds(&p->out, "}\n");
-    } else if (p->begun && p->opt.format == OUTPUT_JSON && p->sch.count) {
+    } else if (p->begun && p->headed && p->opt.format == OUTPUT_JSON && p->sch.count) {
         buf_adds(&p->out, p->rows ? "\n]\n" : "]\n");
     } else if (p->begun && p->opt.format == OUTPUT_TABLE && p->sch.count && p->rows) {
         if (!p->laid_out)

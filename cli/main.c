@@ -240,26 +240,41 @@ static int parse(const struct command *c, int argc, char **argv, struct command_
         }
         TRY(take_option(cl, o, value));
     }
+    if ((c->bit & (CMD_SQL | CMD_EXPLAIN)) && cl->driver && (cl->executors || cl->slots || cl->memory))
+        return usage("--executors, --slots and --memory say what to start here; with --driver nothing is started");
     return 0;
+}
+
+static const struct command *nearest_command(const char *name, int *ret_distance)
+{
+    const struct command *best = NULL;
+    *ret_distance = 1 << 20;
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+        int d = str_distance(name, commands[i].name);
+        if (d < *ret_distance) {
+            *ret_distance = d;
+            best = &commands[i];
+        }
+    }
+    return best;
 }
 
 int main(int argc, char **argv)
 {
-    if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+    if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || (argc == 2 && strcmp(argv[1], "help") == 0)) {
         help(argc < 2 ? stderr : stdout);
         return argc < 2 ? EXIT_USAGE : 0;
     }
-    const struct command *best = NULL;
-    int least = 1 << 20;
-    for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
-        int d = str_distance(argv[1], commands[i].name);
-        if (d < least) {
-            least = d;
-            best = &commands[i];
-        }
+    bool asks = strcmp(argv[1], "help") == 0; /* for a command */
+    const char *name = asks ? argv[2] : argv[1];
+    int distance;
+    const struct command *best = nearest_command(name, &distance);
+    if (distance != 0)
+        return usage("there is no command %s; the nearest is %s", name, best->name);
+    if (asks) {
+        help_command(best, stdout);
+        return 0;
     }
-    if (least != 0)
-        return usage("there is no command %s; the nearest is %s", argv[1], best->name);
     struct command_line cl = {0};
     int rc = parse(best, argc - 2, argv + 2, &cl);
     if (rc == 0 && cl.help)

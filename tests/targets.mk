@@ -51,6 +51,18 @@ cluster: all
 kills: all
 	$(Q)RUNS=$(or $(RUNS),20) SEED=$(or $(SEED),2) SCALE=$(or $(SCALE),0.1) $(PYTHON) tests/cluster/test_kill.py
 
+# ---- write: files for other engines and from them, failures, kills in commits. TESTS="part of a name" ----
+CHECKS += write
+.PHONY: write
+write: all
+	$(Q)$(PYTHON) tests/write_check.py $(TESTS)
+
+# ---- cli: formats, exit codes, streaming, signals, the shell in a pseudo-terminal. TESTS="part of a name" ----
+CHECKS += cli
+.PHONY: cli
+cli: all
+	$(Q)$(PYTHON) tests/cli/run.py
+
 # ---- web: the status page in headless Chromium, the REST API. TESTS="part of a name" ----
 CHECKS += web
 .PHONY: web

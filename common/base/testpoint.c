@@ -17,9 +17,10 @@ static struct rule {
 static unsigned rule_count;
 bool testpoint_armed;
 
-__attribute__((constructor)) static void read_rules(void)
+void testpoint_set(const char *text)
 {
-    const char *text = getenv("DROVER_TEST_POINT");
+    rule_count = 0;
+    memset(rules, 0, sizeof rules);
     while (text && *text) {
         struct rule *r = &rules[rule_count];
         if (rule_count == RULES_MAX || sscanf(text, "%31[^:]:%u:%31[^,]", r->name, &r->hit, r->action) != 3) {
@@ -33,7 +34,12 @@ __attribute__((constructor)) static void read_rules(void)
     testpoint_armed = rule_count > 0;
 }
 
-static void act(const struct rule *r)
+__attribute__((constructor)) static void read_rules(void)
+{
+    testpoint_set(getenv("DROVER_TEST_POINT"));
+}
+
+static bool act(const struct rule *r)
 {
     char line[128];
     int n = snprintf(line, sizeof line, "drover: test point %s hit %u: %s\n", r->name, r->hit, r->action);
@@ -52,6 +58,7 @@ static void act(const struct rule *r)
         struct timespec t = {ms / 1000, (long)(ms % 1000) * 1000000};
         nanosleep(&t, NULL);
     }
+    return strcmp(r->action, "fail") == 0;
 }
 
 static bool take_token(const char *name)
@@ -61,14 +68,16 @@ static bool take_token(const char *name)
     return folder && snprintf(path, sizeof path, "%s/%s", folder, name) < (int)sizeof path && unlink(path) == 0;
 }
 
-void testpoint_pass(const char *name)
+bool testpoint_pass(const char *name)
 {
+    bool fails = false;
     for (unsigned i = 0; i < rule_count; i++) {
         struct rule *r = &rules[i];
         if (strcmp(r->name, name) != 0)
             continue;
         unsigned passed = __atomic_add_fetch(&r->passed, 1, __ATOMIC_RELAXED);
         if (r->hit ? passed == r->hit : take_token(name))
-            act(r);
+            fails |= act(r);
     }
+    return fails;
 }

@@ -1,4 +1,5 @@
 /* Text of values as Spark's SQL shell shows them; see column.h. */
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,14 +9,17 @@
 int64_t (*column_zone_offset_fn)(const struct zone *zone, int64_t utc_us);
 
 /*
- * The shortest digits that read back as the same number: Java since 19 prints those. Trying precisions from
- * low to high is slow but right; most doubles of real data end at few digits.
+ * The shortest digits that read back as the same number, the closest of these, but not fewer than two: Java since 19
+ * prints those. Any decimal of up to 15 digits (float: 6) survives the way to a normal number and back, so 15 digits
+ * without the zeros at their end are the shortest if they read back at all; subnormal numbers have less to tell and
+ * are tried from two digits up.
  */
 static void shortest(double v, bool is_float, char *digits, int *ret_count, int *ret_exp)
 {
     char text[40];
     int max = is_float ? 9 : 17;
-    for (int p = 2; p <= max; p++) { /* of one digit and two the nearer: 4.9E-324 */
+    bool normal = v >= (is_float ? FLT_MIN : DBL_MIN);
+    for (int p = !normal ? 2 : is_float ? 6 : 15; p <= max; p++) {
         snprintf(text, sizeof text, "%.*e", p - 1, v);
         if (is_float ? strtof(text, NULL) == (float)v : strtod(text, NULL) == v)
             break;
@@ -121,7 +125,8 @@ int32_t days_from_civil(int64_t y, unsigned m, unsigned d)
     return (int32_t)(era * 146097 + (int64_t)doe - 719468);
 }
 
-void civil_from_days(int32_t days, int64_t *ret_year, unsigned *ret_month, unsigned *ret_day)
+/* The whole range of days; H. Hinnant's chrono-compatible algorithm. */
+static void civil_slow(int32_t days, int64_t *ret_year, unsigned *ret_month, unsigned *ret_day)
 {
     int64_t z = (int64_t)days + 719468;
     int64_t era = (z >= 0 ? z : z - 146096) / 146097;
@@ -132,6 +137,30 @@ void civil_from_days(int32_t days, int64_t *ret_year, unsigned *ret_month, unsig
     *ret_day = doy - (153 * mp + 2) / 5 + 1;
     *ret_month = mp < 10 ? mp + 3 : mp - 9;
     *ret_year = (int64_t)yoe + era * 400 + (*ret_month <= 2);
+}
+
+/*
+ * C. Neri and L. Schneider, "Euclidean affine functions and their application to calendar algorithms" (2022): divisions
+ * by multiplication. Within 2^28 days of 1970, some 700,000 years; years begin in March and are shifted by 82 * 400.
+ */
+void civil_from_days(int32_t days, int64_t *ret_year, unsigned *ret_month, unsigned *ret_day)
+{
+    enum { RANGE = 1 << 28, CYCLES = 2000, SHIFT_DAYS = 719468 + 146097 * CYCLES, SHIFT_YEARS = 400 * CYCLES };
+    if (UNLIKELY(days <= -RANGE || days >= RANGE)) {
+        civil_slow(days, ret_year, ret_month, ret_day);
+        return;
+    }
+    uint64_t n = 4 * (uint64_t)(uint32_t)(days + SHIFT_DAYS) + 3;
+    uint64_t century = n / 146097;
+    uint32_t of_century = (uint32_t)(n % 146097) / 4;
+    uint64_t product = 2939745 * (uint64_t)(4 * of_century + 3);
+    uint32_t year = (uint32_t)(product >> 32), of_year = (uint32_t)product / 2939745 / 4;
+    uint32_t month_day = 2141 * of_year + 197913;
+    uint32_t month = month_day >> 16;
+    bool next = of_year >= 306; /* January and February belong to the year that follows */
+    *ret_year = (int64_t)(100 * century + year) - SHIFT_YEARS + next;
+    *ret_month = next ? month - 12 : month;
+    *ret_day = (month_day & 0xFFFF) / 2141 + 1;
 }
 
 void format_date(int32_t days, struct buf *out)

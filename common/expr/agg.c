@@ -143,7 +143,8 @@ static int resolve_first(struct agg_call *c, struct error *err)
         if (c->args[1]->type->id != TYPE_BOOLEAN || !expr_is_foldable(c->args[1]))
             return mismatch(c, 1, "\"BOOLEAN\"", err);
     }
-    return resolve_same(c, err);
+    c->type = c->args[0]->type; /* no order is asked of it: nested types too */
+    return 0;
 }
 
 static int resolve_bool(struct agg_call *c, struct error *err)

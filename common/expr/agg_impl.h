@@ -35,13 +35,14 @@ const struct type *agg_sum_type(const struct agg_spec *spec);
 /* States are aligned to 8 bytes only. */
 typedef int128_t i128_in_state __attribute__((aligned(8)));
 
-/* One kept value of any type that is not nested. */
+/* One kept value. */
 struct kept {
     union {
         int64_t i;
         double f;
         i128_in_state d;
         struct strview s;
+        const struct column *nested; /* of one row, in the groups' arena: first and last only */
     } v;
     uint32_t cap;      /* bytes of room behind s.ptr */
     uint8_t seen;      /* a value (or a null, for first and last) is kept */

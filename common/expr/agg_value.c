@@ -1,6 +1,7 @@
 /* States that keep values: min, max, first, last, min_by, max_by; then moments and the distinct sketch. */
 #include <math.h>
 
+#include "common/col/builder.h"
 #include "common/expr/agg_impl.h"
 
 /* xxh64, as Spark's sketch hashes */
@@ -8,6 +9,55 @@
 #include <xxhash.h>
 
 /* ---- kept values ---- */
+
+/* Texts of a column that was gathered, in memory of its own. */
+static void own_texts(struct column *col, struct arena *ar)
+{
+    struct strview *s = (struct strview *)(uintptr_t)col->data;
+    for (uint32_t i = 0; col->phys == PHYS_STR && i < col->rows; i++) {
+        if (s[i].bytes > STRVIEW_INLINE && !(col->nulls && col->nulls[i]))
+            s[i] = strview_make(arena_dup(ar, s[i].ptr, s[i].bytes), s[i].bytes);
+    }
+    for (uint32_t c = 0; c < col->type->child_count; c++)
+        own_texts(&col->children[c], ar);
+}
+
+static const struct column *keep_nested(const struct column *col, uint32_t at, struct arena *ar)
+{
+    struct column *kept = ARENA_NEW(ar, struct column);
+    *kept = column_gather(col, &at, 1, ar);
+    own_texts(kept, ar);
+    return kept;
+}
+
+static void unref_sealed(void *s)
+{
+    sealed_unref(s);
+}
+
+/* A column of kept nested values. */
+static void nested_out(struct agg_run *r, struct column *ret, const struct type *type, uint32_t at)
+{
+    struct builder bd;
+    struct error err = ERROR_INIT;
+    builder_init(&bd, 1, &type, NULL);
+    for (uint32_t i = 0; i < r->n; i++) {
+        const struct kept *k = (const struct kept *)(const void *)(agg_state(r, i) + at);
+        struct column none = column_null(type, 1, r->scratch);
+        struct column *one = k->seen && !k->null ? (struct column *)(uintptr_t)k->v.nested : &none;
+        struct batch b = {.rows = 1, .col_count = 1, .cols = one, .sel_count = 1};
+        int rc = builder_append(&bd, &b, &err);
+        ASSERT(rc == 0); /* nothing is charged */
+    }
+    struct sealed *s = builder_seal(&bd);
+    builder_fini(&bd);
+    if (!s) {
+        *ret = column_null(type, r->n, r->scratch);
+        return;
+    }
+    *ret = s->cols[0];
+    arena_defer(r->scratch, unref_sealed, s);
+}
 
 static void kept_set(struct kept *k, const struct column *col, uint32_t at, struct arena *ar)
 {
@@ -30,7 +80,7 @@ static void kept_set(struct kept *k, const struct column *col, uint32_t at, stru
     case PHYS_F32: k->v.f = (double)((const float *)col->data)[at]; return;
     case PHYS_F64: k->v.f = ((const double *)col->data)[at]; return;
     case PHYS_STR: break;
-    default: UNREACHABLE("agg_call lets no nested values through");
+    default: k->v.nested = keep_nested(col, at, ar); return;
     }
     const struct strview *s = (const struct strview *)col->data + at;
     if (s->bytes <= STRVIEW_INLINE) {
@@ -85,6 +135,10 @@ static int kept_cmp(const struct column *col, uint32_t at, const struct kept *k)
 static void kept_out(struct agg_run *r, struct column *ret, const struct type *type, uint32_t at)
 {
     enum phys phys = type_phys(type);
+    if (type_is_nested(type)) {
+        nested_out(r, ret, type, at);
+        return;
+    }
     *ret = (struct column){.type = type, .phys = phys, .kind = COL_FLAT, .rows = r->n};
     char *data = arena_zalloc(r->scratch, (size_t)r->n * phys_bytes(phys) + 16);
     uint8_t *nulls = arena_alloc(r->scratch, r->n + 1u);
@@ -105,7 +159,7 @@ static void kept_out(struct agg_run *r, struct column *ret, const struct type *t
         case PHYS_F32: ((float *)(void *)data)[i] = (float)k->v.f; break;
         case PHYS_F64: ((double *)(void *)data)[i] = k->v.f; break;
         case PHYS_STR: ((struct strview *)(void *)data)[i] = k->v.s; break;
-        default: UNREACHABLE("agg_call lets no nested values through");
+        default: UNREACHABLE("nested values went another way");
         }
     }
     ret->data = data;

@@ -3,7 +3,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
@@ -11,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/base/testpoint.h"
 #include "common/format/manifest.h"
 #include "common/fs/file.h"
 #include "common/fs/list.h"
@@ -27,18 +27,10 @@ struct file_write {
     int owner;
 };
 
-/*
- * Tests end the process, or make a step fail, at a point that they name: DROVER_TEST_KILL=commit-after-intent,
- * DROVER_TEST_FAIL=commit-after-first-new.
- */
+/* A place between two steps, where tests end the process or make the step fail. */
 static int point(const char *name, struct error *err)
 {
-    const char *kill_at = getenv("DROVER_TEST_KILL"), *fail_at = getenv("DROVER_TEST_FAIL");
-    if (kill_at && strcmp(kill_at, name) == 0)
-        raise(SIGKILL);
-    if (fail_at && strcmp(fail_at, name) == 0)
-        return fs_failed(err, ERR_IO, name, EIO);
-    return 0;
+    return TEST_POINT_FAILS(name) ? fs_failed(err, ERR_IO, name, EIO) : 0;
 }
 
 /* ---- small steps ---- */
@@ -361,6 +353,22 @@ int file_write_recover(const char *target, struct error *err)
         if (rc != 0)
             error_note(err, "while finishing the interrupted write in %s", path);
     }
+    arena_fini(&ar);
+    return rc;
+}
+
+int file_write_sweep(const char *target, struct error *err)
+{
+    struct arena ar;
+    int fd = -1;
+    arena_init(&ar);
+    const char *pending = join(&ar, target, "_temporary");
+    int rc = is_there(pending) ? lock_target(&ar, pending, &fd, err) : 0;
+    if (rc == 0 && fd >= 0) {
+        rc = each_write(&ar, target, pending, recover_dead, NULL, err);
+        leave_pending(&ar, pending);
+    }
+    fs_unlock(fd);
     arena_fini(&ar);
     return rc;
 }

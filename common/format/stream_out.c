@@ -7,6 +7,7 @@
 #include <zstd.h>
 
 #include "common/format/stream.h"
+#include "common/fs/file.h"
 
 enum { BUFFER_BYTES = 256 << 10, ZLIB_BYTES = 272 << 10, ZSTD_BYTES = 5 << 20, ZSTD_LEVEL = 3 };
 
@@ -27,8 +28,7 @@ struct byte_sink {
 
 static int write_failed(struct byte_sink *s, struct error *err)
 {
-    char text[128];
-    return error_set(err, ERR_FILE_WRITE, "path", s->path, "message", strerror_r(errno, text, sizeof text), NULL);
+    return fs_failed(err, ERR_FILE_WRITE, s->path, errno);
 }
 
 static int write_file(struct byte_sink *s, const uint8_t *p, size_t bytes, struct error *err)

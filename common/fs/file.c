@@ -14,8 +14,8 @@ static const struct advice {
 } advices[] = {
     {ENOSPC, "; free space there or write elsewhere"},
     {EDQUOT, "; free space there or write elsewhere"},
-    {EACCES, "; the user that runs the driver and the executors needs the right to write there"},
-    {EPERM, "; the user that runs the driver and the executors needs the right to write there"},
+    {EACCES, "; the user that the driver and the executors run as has no right to do this"},
+    {EPERM, "; the user that the driver and the executors run as has no right to do this"},
     {EROFS, "; choose a folder on a file system that can be written"},
     {ENOTDIR, "; a file stands where a folder is needed: remove it or choose another path"},
     {EMFILE, "; raise the limit of open files (ulimit -n)"},

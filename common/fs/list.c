@@ -10,9 +10,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/fs/file.h"
+
 static int io_error(struct error *err, const char *path)
 {
-    return error_set(err, ERR_IO, "path", path, "message", strerror(errno), NULL);
+    return fs_failed(err, ERR_IO, path, errno);
 }
 
 static int walk(struct arena *ar, const char *path, size_t root, unsigned depth, struct file_list *list, struct error *err)

@@ -1,4 +1,7 @@
 /* Files: the splits of the task, one reader after another. */
+#include <errno.h>
+#include <unistd.h>
+
 #include "executor/op/op.h"
 
 struct scan_op {
@@ -48,6 +51,17 @@ static void end_reader(struct scan_op *s)
     s->reader = NULL;
 }
 
+/* The driver has seen the file: when it is not there for us, that is what went wrong, not what the format says. */
+static void explain_missing(const char *path, struct error *err)
+{
+    if (access(path, F_OK) == 0 || errno != ENOENT)
+        return;
+    error_fini(err);
+    error_set(err, ERR_FILE_READ, "path", path, "message",
+              "this executor does not see the file, which the driver has listed: it was removed since, or its path is not one that is visible to the driver and to every executor",
+              NULL);
+}
+
 /* Opens the next split of this scan: OP_MORE, or OP_DONE when none is left. */
 static enum op_status open_split(struct scan_op *s, struct error *err)
 {
@@ -63,6 +77,8 @@ static enum op_status open_split(struct scan_op *s, struct error *err)
     int rc = file_split_decode(&s->op.ar, &at, at + ts->byte_count, &split, err);
     if (rc == 0)
         rc = s->format->open(s->op.node->scan, &split, &s->op.account, &s->reader, err);
+    if (rc != 0 && rc != ERR_TASK_MEMORY)
+        explain_missing(split.path, err);
     if (rc == 0 && s->filter_count)
         s->format->filter(s->reader, s->filters, s->filter_count);
     return rc ? OP_ERROR : OP_MORE;

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/base/testpoint.h"
 #include "common/format/commit.h"
 #include "common/format/manifest.h"
 #include "common/format/partition.h"
@@ -193,9 +194,9 @@ START_TEST(fails)
     struct error err = ERROR_INIT;
     struct write_target t = target_of(c);
     bool reached = c->t.mode != WRITE_NEW || strcmp(step, "commit-after-first-old") != 0;
-    setenv("DROVER_TEST_FAIL", step, 1);
+    testpoint_set(arena_printf(&ar, "%s:1:fail", step));
     int rc = write_files(&t, &err);
-    unsetenv("DROVER_TEST_FAIL");
+    testpoint_set("");
     ck_assert_int_eq(rc, reached ? ERR_IO : 0);
     if (reached)
         check_before(c);
@@ -203,15 +204,13 @@ START_TEST(fails)
 }
 END_TEST
 
-/* Runs the write in a child that is killed at a step; true when it was. */
-static bool killed_at(const char *variable, const char *step, const char *fail, const struct write_target *t)
+/* Runs the write in a child that is killed at a step, after another failed; true when it was. */
+static bool killed_at(const char *step, const char *fail, const struct write_target *t)
 {
     pid_t pid = fork();
     if (pid == 0) {
         struct error err = ERROR_INIT;
-        setenv(variable, step, 1);
-        if (fail)
-            setenv("DROVER_TEST_FAIL", fail, 1);
+        testpoint_set(fail ? arena_printf(&ar, "%s:1:kill,%s:1:fail", step, fail) : arena_printf(&ar, "%s:1:kill", step));
         _exit(write_files(t, &err) ? 1 : 0);
     }
     int status;
@@ -226,7 +225,7 @@ START_TEST(killed)
     struct error err = ERROR_INIT;
     struct write_target t = target_of(c);
     bool reached = c->t.mode != WRITE_NEW || strcmp(step, "commit-after-first-old") != 0;
-    ck_assert_int_eq(killed_at("DROVER_TEST_KILL", step, NULL, &t), reached);
+    ck_assert_int_eq(killed_at(step, NULL, &t), reached);
     ck_assert_int_eq(file_write_recover(target, &err), 0); /* a reader comes by */
     if (strcmp(step, "commit-before-intent") == 0) {
         ck_assert_str_eq(seen(), c->t.mode == WRITE_NEW ? "" : c->before);
@@ -249,7 +248,7 @@ START_TEST(killed_in_rollback)
     const struct write_case *c = &cases[_i];
     struct error err = ERROR_INIT;
     struct write_target t = target_of(c);
-    ck_assert(killed_at("DROVER_TEST_KILL", "rollback-after-mark", "commit-after-first-new", &t));
+    ck_assert(killed_at("rollback-after-mark", "commit-after-first-new", &t));
     ck_assert_int_eq(file_write_recover(target, &err), 0);
     ck_assert_str_eq(seen(), c->t.mode == WRITE_NEW ? "" : c->before);
     ck_assert(success_is(c->t.mode == WRITE_NEW ? NULL : "old"));
@@ -263,7 +262,7 @@ static bool recover_killed_at(const char *step)
     pid_t pid = fork();
     if (pid == 0) {
         struct error err = ERROR_INIT;
-        setenv("DROVER_TEST_KILL", step, 1);
+        testpoint_set(arena_printf(&ar, "%s:1:kill", step));
         _exit(file_write_recover(target, &err) ? 1 : 0);
     }
     int status;
@@ -276,7 +275,7 @@ START_TEST(killed_twice)
     const struct write_case *c = &cases[2];
     struct error err = ERROR_INIT;
     struct write_target t = target_of(c);
-    ck_assert(killed_at("DROVER_TEST_KILL", "commit-after-intent", NULL, &t));
+    ck_assert(killed_at("commit-after-intent", NULL, &t));
     for (int i = 2; i < STEPS; i++)
         ck_assert_msg(recover_killed_at(steps[i]), "not killed at %s", steps[i]);
     ck_assert_int_eq(file_write_recover(target, &err), 0);
@@ -290,7 +289,7 @@ START_TEST(killed_before_clearing)
     const struct write_case *c = &cases[2];
     struct error err = ERROR_INIT;
     struct write_target t = target_of(c);
-    ck_assert(killed_at("DROVER_TEST_KILL", "commit-after-forget", NULL, &t));
+    ck_assert(killed_at("commit-after-forget", NULL, &t));
     ck_assert_str_eq(seen(), c->after);
     ck_assert(success_is(""));
     t.mode = WRITE_APPEND;
@@ -344,7 +343,7 @@ START_TEST(damaged_intent)
 {
     struct error err = ERROR_INIT;
     struct write_target t = target_of(&cases[2]);
-    ck_assert(killed_at("DROVER_TEST_KILL", "commit-after-intent", NULL, &t));
+    ck_assert(killed_at("commit-after-intent", NULL, &t));
     char *find = arena_printf(&ar, "sed -i 's/p=3/p=4/' '%s'/_temporary/*/intent", target);
     ck_assert_int_eq(system(find), 0);
     ck_assert_int_eq(file_write_recover(target, &err), ERR_IO);

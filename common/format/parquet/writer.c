@@ -15,6 +15,7 @@
 
 #include "common/format/parquet/codec.h"
 #include "common/format/parquet/encode.h"
+#include "common/fs/file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -284,8 +285,7 @@ static void node_init(struct writer *w, struct wnode *n, const char *name, const
 
 static int write_failed(struct writer *w, struct error *err)
 {
-    char text[128];
-    return error_set(err, ERR_FILE_WRITE, "path", w->path, "message", strerror_r(errno, text, sizeof text), NULL);
+    return fs_failed(err, ERR_FILE_WRITE, w->path, errno);
 }
 
 static int put_bytes(struct writer *w, const void *p, size_t bytes, struct error *err)
