@@ -29,7 +29,10 @@ static void check_no_idle_in(const struct sched *s, const struct stage *st)
 {
     if (st->state != STAGE_RUNNING || st->pending == 0 || st->again_count > AVOID_SCAN)
         return;
-    bool fresh = st->pending > st->again_count;
+    uint32_t first = st->fresh;
+    while (first < st->spec.task_count && st->tasks[first].launched)
+        first++;
+    bool fresh = st->pending > st->again_count && (st->limit == UINT32_MAX || first < st->limit);
     for (uint32_t e = 0; e < s->executor_count; e++) {
         if (s->executors[e].state != EXECUTOR_LIVE || sched_occupied(&s->executors[e]) >= s->executors[e].slots)
             continue;

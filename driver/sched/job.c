@@ -90,6 +90,7 @@ static void stage_init(struct stage *st, const struct job_spec *job, uint32_t in
         st->manifests = xcalloc(st->spec.task_count, sizeof *st->manifests);
     st->pending = st->spec.task_count;
     st->home = NONE;
+    st->limit = UINT32_MAX;
     st->version = 1;
 }
 

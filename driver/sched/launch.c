@@ -57,13 +57,13 @@ static uint32_t take_fresh(struct stage *st)
 {
     while (st->fresh < st->spec.task_count && st->tasks[st->fresh].launched)
         st->fresh++;
-    return st->fresh < st->spec.task_count ? st->fresh++ : NONE;
+    return st->fresh < st->spec.task_count && st->fresh < st->limit ? st->fresh++ : NONE;
 }
 
 static uint32_t take_task(const struct sched *s, const struct job *job, struct stage *st, uint32_t executor)
 {
     uint32_t p = take_again(s, st, executor);
-    if (p == NONE && st->place_head)
+    if (p == NONE && st->place_head && st->limit == UINT32_MAX)
         p = take_near(job, st, &s->executors[executor]);
     return p == NONE ? take_fresh(st) : p;
 }

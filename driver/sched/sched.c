@@ -137,6 +137,16 @@ static void on_delivered(struct sched *s, uint64_t attempt_id)
     a->job->stages[a->stage].tasks[a->partition].delivered = true;
 }
 
+static void on_result_limit(struct sched *s, const struct sched_event *ev)
+{
+    struct job *job = sched_find_job(s, ev->job_id);
+    if (!job || job->state != JOB_RUNNING)
+        return;
+    struct stage *last = &job->stages[job->spec.stage_count - 1];
+    s->look_everywhere |= ev->limit > last->limit;
+    last->limit = ev->limit;
+}
+
 /* The attempt that an executor speaks of; NULL and counted when nobody waits for it. */
 static struct attempt *spoken_of(struct sched *s, uint32_t executor, uint64_t attempt_id)
 {
@@ -252,6 +262,7 @@ void sched_event(struct sched *s, int64_t now_us, const struct sched_event *ev)
     case SCHED_ATTEMPTS_DONE: on_done(s, ev); break;
     case SCHED_ATTEMPT_FAILED: on_failed(s, ev); break;
     case SCHED_ATTEMPT_STALLED: sched_on_stalled(s, ev->attempt_id, ev->stalled); break;
+    case SCHED_RESULT_LIMIT: on_result_limit(s, ev); break;
     case SCHED_ROWS_DELIVERED: on_delivered(s, ev->attempt_id); break;
     case SCHED_COMMIT_DONE: on_commit_done(s, ev); break;
     case SCHED_TIMER: sched_on_timer(s); break;

@@ -74,13 +74,15 @@ struct attempt_result {
 
 enum sched_event_kind {
     SCHED_JOB_SUBMIT, SCHED_JOB_CANCEL, SCHED_EXECUTOR_JOINED, SCHED_EXECUTOR_LOST, SCHED_ATTEMPTS_DONE,
-    SCHED_ATTEMPT_FAILED, SCHED_ATTEMPT_STALLED, SCHED_ROWS_DELIVERED, SCHED_COMMIT_DONE, SCHED_TIMER,
+    SCHED_ATTEMPT_FAILED, SCHED_ATTEMPT_STALLED, SCHED_ROWS_DELIVERED, SCHED_RESULT_LIMIT, SCHED_COMMIT_DONE, SCHED_TIMER,
 };
 struct sched_event {
     enum sched_event_kind kind;
-    uint64_t job_id;               /* SUBMIT (in spec too), CANCEL, COMMIT_DONE */
+    uint64_t job_id;               /* SUBMIT (in spec too), CANCEL, COMMIT_DONE, RESULT_LIMIT */
     const struct job_spec *spec;   /* SUBMIT: copied */
     uint64_t executor_id, incarnation; /* all that come from executors: others than the known incarnation are ignored */
+    uint32_t limit;                /* RESULT_LIMIT: tasks of the result stage from here on are not launched for now; those before it
+                                      may be. UINT32_MAX: all may. Rows wait in the driver for a slow client, and must not pile up */
     const char *host;              /* JOINED */
     uint32_t slots;
     uint64_t memory;

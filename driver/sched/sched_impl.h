@@ -47,6 +47,7 @@ struct stage {
     uint32_t *again;            /* pending tasks that were launched before */
     uint32_t again_count, again_cap;
     uint32_t *place_head, *place_next; /* fresh tasks by place; NULL without preferences */
+    uint32_t limit;             /* tasks from here on are not launched for the first time, for now */
     uint32_t home;              /* executor index that a single task goes to, NONE */
     uint32_t reruns, version;
     struct stage_view view;     /* counters */

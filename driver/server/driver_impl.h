@@ -15,6 +15,7 @@ enum {
     TICK_MS = 250,
     DETACHED_KEEP_MS = 60000,   /* an operation without a client waits so long for it to come back */
     SESSIONS_KEPT = 100,        /* without a client, for the page */
+    RESULT_HOLD = 32 << 20,     /* result bytes of one operation above which nothing new is started for it */
     PROGRESS_QUEUE_MAX = 1 << 20, /* a client that does not read gets no more progress */
     PLANNERS = 2,
 };
@@ -105,6 +106,8 @@ struct operation {
     struct stage_sent *sent;     /* dag->stage_count */
     struct result_part *parts;
     uint32_t part_count, head;
+    uint64_t held;               /* bytes of result rows here, from their executor until the client took them */
+    bool held_back;              /* no more of the result stage is started than the client needs next */
     bool job_ended;
     uint64_t seq, rows;
     struct result_frame *unacked, **unacked_tail;
@@ -118,6 +121,7 @@ struct operation {
         uint32_t *manifest_bytes;
         struct error error;      /* of the work under way, then what the operation ends with */
         bool cleared;
+        char *note;              /* where STATE says that this write is under way; NULL: no state folder */
     } write;
 };
 
@@ -142,6 +146,7 @@ struct driver {
     uint32_t clients;
     int64_t started_us;          /* wall clock */
     bool had_client, stopping;
+    struct work recovery;
     char *web_address;
     struct web *web;
     /* planning */
@@ -177,6 +182,8 @@ void commit_run(struct operation *op, uint32_t stage); /* then SCHED_COMMIT_DONE
 void commit_clear(struct operation *op);              /* SCHED_ABORT: its files go away; the operation cannot end before */
 void commit_end(struct operation *op, struct error *err); /* ends the operation, once its files are cleared when err says so */
 void commit_free(struct operation *op);
+/* At the start: finishes or sweeps the writes that the driver before this one left behind, on a worker. */
+void commit_recover(struct driver *dr);
 /* effect.c: what a statement changes */
 void effect_apply(struct operation *op);               /* then operation_effect_done, when folders that go are gone */
 void session_refresh(struct session *s, struct catalog *now); /* its snapshot gets the catalog as it is */

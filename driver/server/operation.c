@@ -340,10 +340,41 @@ static void credit(struct operation *op, uint64_t attempt_id, size_t bytes)
     }
 }
 
-static void drop_items(struct result_part *p)
+/*
+ * A slow client holds up its own query: what waits for it here is bounded. Once it has taken all that was passed on,
+ * the partition that it needs next may start whatever else is held.
+ */
+static void hold_back(struct operation *op)
+{
+    uint32_t limit = op->held_back ? op->head + !op->unacked : UINT32_MAX;
+    if (op->state == OP_RUNNING && !op->job_ended)
+        driver_event(op->dr, &(struct sched_event){.kind = SCHED_RESULT_LIMIT, .job_id = op->job_id, .limit = limit});
+}
+
+static void add_held(struct operation *op, size_t bytes)
+{
+    op->held += bytes;
+    if (op->held > RESULT_HOLD && !op->held_back) {
+        op->held_back = true;
+        hold_back(op);
+    }
+}
+
+static void drop_held(struct operation *op, size_t bytes)
+{
+    ASSERT(op->held >= bytes);
+    op->held -= bytes;
+    if (op->held < RESULT_HOLD / 2 && op->held_back) {
+        op->held_back = false;
+        hold_back(op);
+    }
+}
+
+static void drop_items(struct operation *op, struct result_part *p)
 {
     while (p->items) {
         struct run_item *next = p->items->next;
+        drop_held(op, p->items->frame.bytes);
         buf_fini(&p->items->frame);
         xfree(p->items);
         p->items = next;
@@ -376,7 +407,7 @@ static void pump(struct operation *op)
     while (op->head < op->part_count && op->state == OP_RUNNING) {
         struct result_part *p = &op->parts[op->head];
         if (p->expected < 0 && p->items && !is_live(op, p->attempt_id))
-            drop_items(p); /* another attempt takes its place, and may give other rows */
+            drop_items(op, p); /* another attempt takes its place, and may give other rows */
         while (p->items) {
             struct run_item *it = p->items;
             p->items = it->next;
@@ -387,6 +418,7 @@ static void pump(struct operation *op)
                     driver_event(op->dr, &(struct sched_event){.kind = SCHED_ROWS_DELIVERED, .attempt_id = it->attempt_id});
                 push_batch(op, it->rows, &it->frame, it->attempt_id);
             } else {
+                drop_held(op, it->frame.bytes);
                 credit(op, it->attempt_id, it->frame.bytes); /* of an earlier attempt, passed on already */
             }
             buf_fini(&it->frame);
@@ -395,6 +427,8 @@ static void pump(struct operation *op)
         if (p->expected < 0 || p->next_seq < p->expected)
             break;
         op->head++;
+        if (op->held_back)
+            hold_back(op);
     }
     try_finish(op);
 }
@@ -407,7 +441,7 @@ void operation_result(struct operation *op, uint32_t partition, uint64_t attempt
     if (p->expected >= 0)
         return;
     if (p->attempt_id != attempt_id) { /* a new attempt begins again */
-        drop_items(p);
+        drop_items(op, p);
         p->attempt_id = attempt_id;
         p->held = 0;
     }
@@ -419,6 +453,7 @@ void operation_result(struct operation *op, uint32_t partition, uint64_t attempt
     buf_add(&it->frame, frame, bytes);
     *p->tail = it;
     p->tail = &it->next;
+    add_held(op, bytes);
     if (partition == op->head)
         pump(op);
 }
@@ -456,14 +491,19 @@ void operation_ack(struct operation *op, uint64_t seq)
     while (op->unacked && op->unacked->seq <= seq) {
         struct result_frame *f = op->unacked;
         op->unacked = f->next;
-        if (f->attempt_id)
+        if (f->attempt_id) {
+            drop_held(op, f->bulk.bytes);
             credit(op, f->attempt_id, f->bulk.bytes);
+        }
         buf_fini(&f->message);
         buf_fini(&f->bulk);
         xfree(f);
     }
-    if (!op->unacked)
+    if (!op->unacked) {
         op->unacked_tail = &op->unacked;
+        if (op->held_back)
+            hold_back(op);
+    }
 }
 
 void operation_attach(struct operation *op, struct conn *client, uint64_t last_seq)
@@ -538,7 +578,7 @@ void operation_progress(struct operation *op)
 void operation_free(struct operation *op)
 {
     for (uint32_t i = 0; op->parts && i < op->part_count; i++)
-        drop_items(&op->parts[i]);
+        drop_items(op, &op->parts[i]);
     for (uint32_t i = 0; op->sent && i < op->dag->stage_count; i++) {
         xfree(op->sent[i].plan);
         xfree(op->sent[i].version);

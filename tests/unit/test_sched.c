@@ -891,6 +891,25 @@ START_TEST(rows_delivered_cannot_be_taken_back)
 }
 END_TEST
 
+START_TEST(results_wait_for_a_slow_client)
+{
+    submit(1, "40r");
+    event((struct sched_event){.kind = SCHED_RESULT_LIMIT, .job_id = 1, .limit = 3});
+    join(1, 5, 8);
+    join(2, 6, 8);
+    ck_assert_uint_eq(run_count, 3);
+    lose(1, 5); /* what was launched before runs again whatever the limit */
+    ck_assert_uint_eq(stage(1, 0).running, 3);
+    done(get(1, 0, 2));
+    ck_assert_uint_eq(stage(1, 0).running, 2);
+    event((struct sched_event){.kind = SCHED_RESULT_LIMIT, .job_id = 1, .limit = 4});
+    ck_assert_ptr_nonnull(find(1, 0, 3));
+    ck_assert_ptr_null(find(1, 0, 4));
+    event((struct sched_event){.kind = SCHED_RESULT_LIMIT, .job_id = 1, .limit = UINT32_MAX});
+    ck_assert_ptr_nonnull(find(1, 0, 4));
+}
+END_TEST
+
 START_TEST(results_that_nobody_saw_can_start_over)
 {
     join(1, 5, 8);
@@ -1205,7 +1224,7 @@ int main(void)
         T(an_output_made_anew_is_not_lost_by_old_reports), T(a_report_of_what_is_no_input_counts_as_a_failure),
         T(readers_of_an_indeterminate_stage_start_over), T(what_read_the_readers_starts_over_too),
         T(a_killed_reader_that_ends_well_does_not_count), T(unordered_stages_keep_their_readers), T(rows_delivered_cannot_be_taken_back),
-        T(results_that_nobody_saw_can_start_over), T(a_write_commits_once), T(a_commit_that_fails_fails_the_job),
+        T(results_wait_for_a_slow_client), T(results_that_nobody_saw_can_start_over), T(a_write_commits_once), T(a_commit_that_fails_fails_the_job),
         T(a_commit_outlives_its_executors), T(a_lost_writer_is_replaced_and_only_one_counts), T(a_failed_write_is_cleaned_up),
         T(cancelling_kills_and_releases), T(only_executors_that_took_part_are_told), T(killed_attempts_keep_their_slot_until_let_go),
         T(a_slot_let_go_wakes_the_next_job), T(cancelling_twice_or_too_late_does_nothing), T(cancelling_one_job_leaves_the_others),
