@@ -7,6 +7,13 @@ CHECKS :=
 setup:
 	$(Q)deploy/setup.sh
 
+# ---- demo: installs what building needs, builds, runs a cluster and a job here. STAY=1 leaves it up ----
+.PHONY: demo
+demo:
+	$(Q)deploy/setup.sh build
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)STAY="$(STAY)" deploy/demo.sh
+
 # ---- lint: rules of the tree, headers that compile alone ----
 CHECKS += lint
 .PHONY: lint
