@@ -41,7 +41,7 @@ int command_driver(const struct command_line *cl)
     if (rc != 0)
         return rc;
     struct driver_config config = {.listen = cl->listen ? cl->listen : "127.0.0.1:7077", .secret_file = cl->secret_file, .announce = true,
-                                   .conf_count = cl->conf_count, .confs = cl->confs,
+                                   .state = cl->state, .conf_count = cl->conf_count, .confs = cl->confs,
                                    .web = strcmp(web, "none") == 0 ? NULL : web};
     return driver_main(&config);
 }

@@ -7,6 +7,13 @@ CHECKS :=
 setup:
 	$(Q)deploy/setup.sh
 
+# ---- demo: installs what building needs, builds, runs a cluster and a job here. STAY=1 leaves it up ----
+.PHONY: demo
+demo:
+	$(Q)deploy/setup.sh build
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)STAY="$(STAY)" deploy/demo.sh
+
 # ---- lint: rules of the tree, headers that compile alone ----
 CHECKS += lint
 .PHONY: lint
@@ -35,6 +42,11 @@ $(SIM): $(SIM_OBJ) $(LIB)
 sim: $(SIM)
 	$(Q)$(SIM) --seeds $(or $(SEEDS),2000) --from $(or $(FROM),1)
 
+# Broken variants of the cores: each passes the unit tests and is found here. NAMES="part of a name"
+.PHONY: mutants
+mutants: $(SIM) $(BUILD)/tests/unit/test_sched $(BUILD)/tests/unit/test_control
+	$(Q)python3 tests/sim/mutants.py $(BUILD) "$(CC)" "$(CFLAGS)" "$(LDLIBS)" $(NAMES)
+
 # ---- sql: statements with the answers of other engines, in every layout. FILES="tests/sql/join.test" ----
 CHECKS += sql
 .PHONY: sql
@@ -50,6 +62,15 @@ cluster: all
 # The sweep: every TPC-H query, a kill at every point and at seeded times, RUNS times. SEED=2 SCALE=0.1
 kills: all
 	$(Q)RUNS=$(or $(RUNS),20) SEED=$(or $(SEED),2) SCALE=$(or $(SCALE),0.1) $(PYTHON) tests/cluster/test_kill.py
+
+# ---- formats: what is read and written, beside Spark, DuckDB and pyarrow ----
+CHECKS += formats parquet
+.PHONY: formats parquet
+formats: all $(BUILD)/tests/unit/test_csv
+	$(Q)$(PYTHON) tests/formats_check.py build/drover $(BUILD)/tests/unit/test_csv
+
+parquet: $(BUILD)/tests/unit/test_parquet
+	$(Q)$(PYTHON) tests/parquet_check.py $(BUILD)/tests/unit/test_parquet
 
 # ---- write: files for other engines and from them, failures, kills in commits. TESTS="part of a name" ----
 CHECKS += write

@@ -506,6 +506,26 @@ def test_readers_wait_for_a_commit():
             check(finish(p)[1] is None, "the write failed")
 
 
+def test_driver_started_again_on_its_state():
+    """The note in the state folder leads the next driver to what the last one left, with nobody touching the target."""
+    with folder() as f:
+        for step in ("commit-before-intent", "commit-after-first-new"):
+            shutil.rmtree(f"{f}/t", ignore_errors=True)
+            good(f"CREATE TABLE t USING parquet PARTITIONED BY (k) LOCATION '{f}/t' AS SELECT id, id % 2 k FROM range(100)", f)
+            with test_point(f"{step}:1:kill"), Cluster(1, driver_args=["--state", f"{f}/state"]) as c:
+                c.client(f"INSERT OVERWRITE DIRECTORY '{f}/t' USING parquet SELECT id + 1000 id FROM range(0, 50, 1, 2)", ())
+                wait_until(lambda: c.driver.proc.poll() == -signal.SIGKILL, what="the driver's end")
+            check(any("_temporary" in n for n in everything(f"{f}/t")) and len(os.listdir(f"{f}/state/writes")) == 1, everything(f))
+            with Cluster(0, driver_args=["--state", f"{f}/state"]):
+                wait_until(lambda: os.listdir(f"{f}/state/writes") == [], what="the recovery")
+                check(not any("_temporary" in n for n in everything(f"{f}/t")) and os.path.exists(f"{f}/t/_SUCCESS"), everything(f"{f}/t"))
+            got = duck(f"select count(*), sum(id) from read_parquet('{f}/t/**/*.parquet', hive_partitioning=false)")
+            check(got == [tuple(int(x) for x in (OLD if step == "commit-before-intent" else NEW)[0])], step, got)
+        with Cluster(1, driver_args=["--state", f"{f}/state"]) as c:
+            c.sql(f"INSERT OVERWRITE DIRECTORY '{f}/t' USING parquet SELECT 1 a", ())
+            check(os.listdir(f"{f}/state/writes") == [], "a note is left")
+
+
 def test_driver_stopped_in_a_write():
     with folder() as f, Cluster(1) as c:
         running_write(c, f)

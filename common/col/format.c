@@ -227,9 +227,9 @@ void format_interval(const struct type *t, int64_t value, struct buf *out)
         if (f > from)
             buf_addc(out, f == 1 ? ' ' : ':');
         if (f == 3)
-            add_second(v, f > from, out);
+            add_second(v, true, out);
         else
-            buf_addf(out, f > from ? "%02llu" : "%llu", (unsigned long long)(v / unit[f]));
+            buf_addf(out, f > 0 ? "%02llu" : "%llu", (unsigned long long)(v / unit[f]));
         v %= unit[f];
     }
     buf_addf(out, "' %s", names[from]);

@@ -327,8 +327,8 @@ static int by_update(struct agg_run *r, const struct column *args, int sign)
         if (order.nulls && order.nulls[at])
             continue;
         struct kept_pair *p = (struct kept_pair *)(void *)agg_state(r, i);
-        if (p->order.seen && kept_cmp(&order, at, &p->order) * sign <= 0)
-            continue;
+        if (p->order.seen && kept_cmp(&order, at, &p->order) * sign < 0)
+            continue; /* of equals the last one stays */
         kept_set(&p->order, &order, at, r->ar);
         kept_set(&p->value, &value, at, r->ar);
     }

@@ -162,7 +162,7 @@ static int resolve_datetime(struct fn_call *c, enum arith op, struct error *err)
     }
     if (op == ARITH_SUB && a->id == TYPE_STRING && is_datetime(b))
         return become(c, b->id == TYPE_DATE ? "_date_minus_date" : "_timestamp_minus", err);
-    if (a->id == TYPE_STRING && is_interval(b) && (op == ARITH_ADD || op == ARITH_SUB)) {
+    if (a->id == TYPE_STRING && b->id == TYPE_INTERVAL_DT && (op == ARITH_ADD || op == ARITH_SUB)) {
         /* Spark shifts the timestamp that the text holds and makes a text again. */
         struct expr *sum;
         TRY(fn_cast_arg(c, 0, type_of(TYPE_TIMESTAMP), err));

@@ -153,10 +153,8 @@ static enum outcome to_integral(const struct type *from, const struct type *to, 
         return CAST_OK;
     case TYPE_TIMESTAMP: {
         int64_t s = c->i / 1000000 - (c->i % 1000000 < 0);
-        if (!int_fits(s, to->id) && mode != EVAL_LEGACY)
-            return CAST_RANGE;
-        c->i = wrap(s, to->id);
-        return CAST_OK;
+        c->i = s;
+        return int_fits(s, to->id) ? CAST_OK : mode == EVAL_LEGACY ? CAST_NULL : CAST_RANGE;
     }
     case TYPE_INTERVAL_YM:
     case TYPE_INTERVAL_DT: {
@@ -190,10 +188,7 @@ static enum outcome to_decimal(const struct type *from, const struct type *to, s
     }
     if (from->id == TYPE_FLOAT || from->id == TYPE_DOUBLE) {
         struct buf b = BUF_INIT;
-        if (from->id == TYPE_FLOAT)
-            format_float((float)c->f, &b);
-        else
-            format_double(c->f, &b);
+        format_double(c->f, &b); /* of a float too: Spark goes through double */
         bool ok = isfinite(c->f) && parse_decimal(b.data, b.bytes, to, &c->d);
         buf_fini(&b);
         return ok ? CAST_OK : isfinite(c->f) ? CAST_RANGE : CAST_NULL;
@@ -239,7 +234,13 @@ static enum outcome to_datetime(struct kernel *k, const struct type *from, const
             c->i = days;
             return CAST_OK;
         }
-        return parse_timestamp(p, c->s.bytes, to->id == TYPE_TIMESTAMP, z, &c->i) ? CAST_OK : CAST_BAD;
+        if (parse_timestamp(p, c->s.bytes, to->id == TYPE_TIMESTAMP, z, &c->i))
+            return CAST_OK;
+        int64_t clock;
+        if (to->id != TYPE_TIMESTAMP || !parse_time_of_day(p, c->s.bytes, &clock))
+            return CAST_BAD;
+        c->i = zone_to_utc_us(z, floor_day(k->cx->now_us + zone_offset_us(z, k->cx->now_us)) * 86400000000 + clock); /* today */
+        return CAST_OK;
     }
     if (to->id == TYPE_DATE) {
         int64_t local = from->id == TYPE_TIMESTAMP ? c->i + zone_offset_us(z, c->i) : c->i;
@@ -255,8 +256,10 @@ static enum outcome to_datetime(struct kernel *k, const struct type *from, const
         double us = c->f * 1e6;
         if (!isfinite(c->f))
             return CAST_BAD;
-        if (!(us > -9.3e18 && us < 9.2e18))
-            return CAST_RANGE;
+        if (us >= 0x1p63 || us < -0x1p63) {
+            c->i = us < 0 ? INT64_MIN : INT64_MAX;
+            return k->node->mode == EVAL_LEGACY ? CAST_OK : CAST_RANGE;
+        }
         c->i = (int64_t)us;
         return CAST_OK;
     } else if (from->id == TYPE_DECIMAL) {
@@ -264,6 +267,8 @@ static enum outcome to_datetime(struct kernel *k, const struct type *from, const
         if (!decimal_rescale(c->d, from->scale, 6, &us) || us != (int64_t)us)
             return CAST_RANGE;
         c->i = (int64_t)us;
+        return CAST_OK;
+    } else if (from->id == TYPE_BOOLEAN) { /* legacy: a microsecond */
         return CAST_OK;
     } else if (from->id != TYPE_TIMESTAMP_NTZ) { /* a number: seconds */
         if (__builtin_mul_overflow(c->i, 1000000, &c->i)) /* as Java's TimeUnit converts */
@@ -441,7 +446,7 @@ static bool cast_plain(struct kernel *k, const struct column *col, struct column
         out->data = col->data;
         return true;
     }
-    if ((from->id == TYPE_INT || from->id == TYPE_DATE) && to->id == TYPE_BIGINT) {
+    if (from->id == TYPE_INT && to->id == TYPE_BIGINT) {
         const int32_t *v = col->data;
         int64_t *o = kernel_out(k, out);
         for (uint32_t i = 0; i < n; i++)

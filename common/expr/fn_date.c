@@ -251,7 +251,10 @@ static int run_second_fraction(struct kernel *k, const struct column *args, stru
 static int resolve_add_days(struct fn_call *c, struct error *err)
 {
     TRY(to_date_like(c, 0, TYPE_DATE, err));
-    if (!type_is_integral(c->args[1]->type) || c->args[1]->type->id == TYPE_BIGINT)
+    const struct type *n = c->args[1]->type;
+    if (n->id == TYPE_BIGINT || (type_is_numeric(n) && !type_is_integral(n)))
+        return fn_wrong_arg(c, 1, "(\"INT\" or \"SMALLINT\" or \"TINYINT\")", err);
+    if (!type_is_integral(n))
         TRY(fn_cast_arg(c, 1, type_of(TYPE_INT), err));
     c->type = type_of(TYPE_DATE);
     return 0;
@@ -314,6 +317,10 @@ static int run_add_interval(struct kernel *k, const struct column *args, struct 
             int64_t local = local_us(k, &args[0], r);
             int64_t days = add_months_to((int32_t)floor_div(local, US_DAY), n);
             ((int64_t *)data)[r] = from_local(k, t, days * US_DAY + floor_mod(local, US_DAY));
+        } else if (t->id == TYPE_TIMESTAMP && k->cx->zone && (n >= US_DAY || n <= -US_DAY)) {
+            /* whole days are days of the calendar, whatever their hours */
+            int64_t days = n / US_DAY;
+            ((int64_t *)data)[r] = from_local(k, t, local_us(k, &args[0], r) + days * US_DAY) + n % US_DAY;
         } else if (__builtin_add_overflow(v, n, &((int64_t *)data)[r])) {
             return kernel_raise(k, ERR_DATETIME_OVERFLOW, "operation", "adding the interval", NULL);
         }
@@ -538,6 +545,17 @@ static int resolve_trunc(struct fn_call *c, struct error *err)
     return 0;
 }
 
+/* trunc knows years, quarters, months and weeks only. */
+static bool below_week(const char *u, uint32_t bytes)
+{
+    static const char *const units[] = {"day", "dd", "hour", "minute", "second", "millisecond", "microsecond"};
+    for (size_t i = 0; i < ARRAY_LEN(units); i++) {
+        if (strlen(units[i]) == bytes && strncasecmp(u, units[i], bytes) == 0)
+            return true;
+    }
+    return false;
+}
+
 static int run_trunc(struct kernel *k, const struct column *args, struct column *out)
 {
     bool date = k->node->fn->name[0] == 't';
@@ -550,6 +568,7 @@ static int run_trunc(struct kernel *k, const struct column *args, struct column 
         const struct strview *u = arg_text(unit, r);
         bool ok;
         int64_t t = truncate_us(strview_data(u), u->bytes, local_us(k, when, r), &ok);
+        ok = ok && !(date && below_week(strview_data(u), u->bytes));
         if (!ok) {
             if (!nulls)
                 nulls = kernel_nulls(k, out);

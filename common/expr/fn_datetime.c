@@ -160,7 +160,7 @@ static int resolve_unix(struct fn_call *c, struct error *err)
     } else {
         TRY(expr_cast(c->ar, c->args[0], type_of(TYPE_TIMESTAMP), c->cx->ansi ? EVAL_ANSI : EVAL_LEGACY, c->span, &e, err));
     }
-    return fn_become(c, "unix_seconds", &e, 1, err);
+    return fn_become(c, "_whole_seconds", &e, 1, err);
 }
 
 /* ---- numbers of seconds, milliseconds, microseconds, days ---- */
@@ -181,7 +181,7 @@ static int run_unix_unit(struct kernel *k, const struct column *args, struct col
 {
     int64_t *o = kernel_out(k, out), unit = unit_of(k->node->fn->name);
     for (KERNEL_EACH(k, r))
-        o[r] = floor_div(arg_i64(&args[0], r), unit);
+        o[r] = k->node->fn->name[0] == '_' ? arg_i64(&args[0], r) / unit : floor_div(arg_i64(&args[0], r), unit);
     return 0;
 }
 
@@ -260,10 +260,7 @@ static int run_utc(struct kernel *k, const struct column *args, struct column *o
             TRY(zone_of(k, arg_text(&args[1], r), &z));
         have = true;
         int64_t v = arg_i64(&args[0], r);
-        /* wall clocks: the session's zone stays out of it */
-        int64_t local = v + zone_offset_us(k->cx->zone, v);
-        int64_t moved = from ? local + zone_offset_us(z, local) : zone_to_utc_us(z, local);
-        o[r] = zone_to_utc_us(k->cx->zone, moved);
+        o[r] = from ? v + zone_offset_us(z, v) : zone_to_utc_us(z, v); /* as if the session's zone were UTC */
     }
     return 0;
 }
@@ -511,14 +508,14 @@ static int run_timestampdiff(struct kernel *k, const struct column *args, struct
             continue;
         }
         int64_t ya, yb;
-        unsigned ma, mb, d;
-        civil_from_days((int32_t)floor_div(a, US_DAY), &ya, &ma, &d);
-        civil_from_days((int32_t)floor_div(b, US_DAY), &yb, &mb, &d);
+        unsigned ma, mb, da, db;
+        civil_from_days((int32_t)floor_div(a, US_DAY), &ya, &ma, &da);
+        civil_from_days((int32_t)floor_div(b, US_DAY), &yb, &mb, &db);
         int64_t n = (yb - ya) * 12 + (int64_t)mb - (int64_t)ma;
-        if (n > 0 && months_later(a, n) > b)
-            n--;
-        if (n < 0 && months_later(a, n) < b)
-            n++;
+        /* A month is full when its day and time are reached, though the last month may have no such day. */
+        int64_t in_a = (int64_t)da * US_DAY + a - floor_div(a, US_DAY) * US_DAY, in_b = (int64_t)db * US_DAY + b - floor_div(b, US_DAY) * US_DAY;
+        n -= n > 0 && in_b < in_a;
+        n += n < 0 && in_b > in_a;
         o[r] = n / u->months;
     }
     return 0;
@@ -541,6 +538,7 @@ const struct fn_row fn_datetime_rows[] = {
     {"_try_parse_timestamp_ntz", 2, 2, N | FN_OWN_NULLS, resolve_parse, run_parse, "a wall clock's time from a text by a pattern, or null"},
     {"unix_timestamp", 0, 2, N, resolve_unix, run_unix_unit, "seconds since 1970"},
     {"to_unix_timestamp", 1, 2, N, resolve_unix, run_unix_unit, "seconds since 1970"},
+    {"_whole_seconds", 1, 1, N, resolve_unix_unit, run_unix_unit, "seconds from 1970, fractions cut off towards it"},
     {"unix_seconds", 1, 1, N, resolve_unix_unit, run_unix_unit, "seconds since 1970"},
     {"unix_millis", 1, 1, N, resolve_unix_unit, run_unix_unit, "milliseconds since 1970"},
     {"unix_micros", 1, 1, N, resolve_unix_unit, run_unix_unit, "microseconds since 1970"},

@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "common/expr/fn_impl.h"
+#include "common/expr/parse.h"
 
 static int doubles(struct fn_call *c, struct error *err)
 {
@@ -23,15 +24,31 @@ static double rint_half_even(double v)
     return nearbyint(v);
 }
 
+static double cotangent(double v)
+{
+    return 1 / tan(v);
+}
+
+static double secant(double v)
+{
+    return 1 / cos(v);
+}
+
+static double cosecant(double v)
+{
+    return 1 / sin(v);
+}
+
 static const struct unary {
     const char *name;
     double (*fn)(double);
-    bool positive_only; /* null otherwise */
-} unary[] = {{"sqrt", sqrt, false}, {"cbrt", cbrt, false}, {"exp", exp, false}, {"expm1", expm1, false},
-             {"ln", log, true}, {"log10", log10, true}, {"log2", log2, true}, {"log1p", log1p, false},
-             {"sin", sin, false}, {"cos", cos, false}, {"tan", tan, false}, {"asin", asin, false}, {"acos", acos, false},
-             {"atan", atan, false}, {"sinh", sinh, false}, {"cosh", cosh, false}, {"tanh", tanh, false},
-             {"rint", rint_half_even, false}};
+    double null_upto; /* null for arguments up to here; NAN: for none */
+} unary[] = {{"sqrt", sqrt, NAN}, {"cbrt", cbrt, NAN}, {"exp", exp, NAN}, {"expm1", expm1, NAN},
+             {"ln", log, 0}, {"log10", log10, 0}, {"log2", log2, 0}, {"log1p", log1p, -1},
+             {"sin", sin, NAN}, {"cos", cos, NAN}, {"tan", tan, NAN}, {"asin", asin, NAN}, {"acos", acos, NAN},
+             {"atan", atan, NAN}, {"sinh", sinh, NAN}, {"cosh", cosh, NAN}, {"tanh", tanh, NAN},
+             {"cot", cotangent, NAN}, {"sec", secant, NAN}, {"csc", cosecant, NAN}, {"asinh", asinh, NAN},
+             {"acosh", acosh, NAN}, {"atanh", atanh, NAN}, {"rint", rint_half_even, NAN}};
 
 static int run_unary(struct kernel *k, const struct column *args, struct column *out)
 {
@@ -43,7 +60,7 @@ static int run_unary(struct kernel *k, const struct column *args, struct column 
     for (KERNEL_EACH(k, r)) {
         double v = arg_f64(&args[0], r);
         o[r] = u->fn(v);
-        if (u->positive_only && v <= 0) {
+        if (v <= u->null_upto) {
             if (!nulls)
                 nulls = kernel_nulls(k, out);
             nulls[r] = 1;
@@ -185,6 +202,48 @@ static int128_t divide(int128_t v, int128_t d, enum rounding how)
     return up ? q + (v < 0 ? -1 : 1) : q;
 }
 
+/*
+ * Spark rounds the decimal that a double prints as. In extended precision that is the same except near a tie,
+ * where the digits decide.
+ */
+static double round_digits(double v, bool is_float, int64_t s, enum rounding how)
+{
+    struct buf text = BUF_INIT;
+    int128_t d;
+    double ret = v;
+    if (is_float)
+        format_float((float)v, &text);
+    else
+        format_double(v, &text);
+    int keep = s < 0 ? 0 : s > 37 ? 37 : (int)s;
+    int128_t unit = s < 0 ? pow10_i128[s < -37 ? 37 : -s] : 1;
+    /* 20 digits more than are kept: what a double prints has 17 */
+    int scale = keep + 20 > 38 ? 38 : keep + 20;
+    if (parse_decimal(text.data, text.bytes, type_decimal(38, (unsigned)scale), &d)) {
+        d = divide(d, pow10_i128[scale - keep], how);
+        d = s < 0 ? divide(d, unit, how) * unit : d;
+        buf_reset(&text);
+        format_decimal(d, (unsigned)keep, &text);
+        parse_f64(text.data, text.bytes, &ret);
+    }
+    buf_fini(&text);
+    return ret;
+}
+
+static double round_real(double v, bool is_float, int64_t s, enum rounding how)
+{
+    if (s >= 300)
+        return v;
+    double p = pow(10, (double)(s < 0 ? -s : s));
+    long double x = s < 0 ? (long double)v / p : (long double)v * p;
+    long double f = floorl(x);
+    if (fabsl(x - f - 0.5L) < 1e-6L && fabsl(x) < 1e15L)
+        return round_digits(v, is_float, s, how);
+    long double q = roundl(x);
+    double w = (double)(s < 0 ? q * p : q / p);
+    return !isfinite(w) ? v : w == 0 ? 0 : w;
+}
+
 static bool integral_fits(int128_t v, enum type_id id)
 {
     return id == TYPE_TINYINT ? v == (int8_t)v : id == TYPE_SMALLINT ? v == (int16_t)v : id == TYPE_INT ? v == (int32_t)v : v == (int64_t)v;
@@ -206,20 +265,15 @@ static int run_round(struct kernel *k, const struct column *args, struct column 
             double v = a->phys == PHYS_F64 ? ((const double *)a->data)[at] : ((const float *)a->data)[at];
             if (to->id == TYPE_BIGINT) {
                 double w = how == ROUND_CEIL ? ceil(v) : floor(v);
+                if (k->node->mode == EVAL_ANSI && (w >= 0x1p63 || w < -0x1p63))
+                    return kernel_raise(k, ERR_ARITHMETIC_OVERFLOW, "message", "the result does not fit into BIGINT", "alternative", "",
+                                        "config", "\"spark.sql.ansi.enabled\"", NULL);
                 ((int64_t *)data)[r] = w >= 0x1p63 ? INT64_MAX : w < -0x1p63 ? INT64_MIN : w != w ? 0 : (int64_t)w;
                 continue;
             }
             double w = v;
-            if (isfinite(v) && s < 300) { /* in extended precision; what is a tie to 9 digits is one */
-                double p = pow(10, (double)(s < 0 ? -s : s));
-                long double x = s < 0 ? (long double)v / p : (long double)v * p;
-                long double f = floorl(x), half = x - f;
-                bool tie = fabsl(half - 0.5L) < 1e-9L;
-                long double q = tie ? (how == ROUND_UP_HALF ? (v < 0 ? f : f + 1) : (fmodl(f, 2) == 0 ? f : f + 1)) : roundl(x);
-                w = (double)(s < 0 ? q * p : q / p);
-                if (!isfinite(w))
-                    w = v;
-            }
+            if (isfinite(v))
+                w = round_real(v, a->phys == PHYS_F32, s, how);
             if (a->phys == PHYS_F64)
                 ((double *)data)[r] = w;
             else
@@ -257,6 +311,32 @@ static int run_round(struct kernel *k, const struct column *args, struct column 
     return 0;
 }
 
+/* ---- factorial ---- */
+
+static int resolve_factorial(struct fn_call *c, struct error *err)
+{
+    TRY(fn_cast_arg(c, 0, type_of(TYPE_INT), err));
+    c->type = type_of(TYPE_BIGINT);
+    c->nullable = true;
+    return 0;
+}
+
+static int run_factorial(struct kernel *k, const struct column *args, struct column *out)
+{
+    int64_t *o = kernel_out(k, out);
+    uint8_t *nulls = kernel_nulls(k, out);
+    for (KERNEL_EACH(k, r)) {
+        if (kernel_null(k, r))
+            continue;
+        int64_t n = arg_i64(&args[0], r);
+        nulls[r] = n < 0 || n > 20; /* 21! does not fit */
+        o[r] = 1;
+        for (int64_t i = 2; i <= n && !nulls[r]; i++)
+            o[r] *= i;
+    }
+    return 0;
+}
+
 /* ---- rand ---- */
 
 static int resolve_rand(struct fn_call *c, struct error *err)
@@ -290,6 +370,12 @@ const struct fn_row fn_math_rows[] = {
     U("log10", doubles_null, "decimal logarithm"),
     U("log2", doubles_null, "binary logarithm"),
     U("log1p", doubles_null, "natural logarithm of 1 more"),
+    U("cot", doubles, "cotangent"),
+    U("sec", doubles, "secant"),
+    U("csc", doubles, "cosecant"),
+    U("asinh", doubles, "inverse hyperbolic sine"),
+    U("acosh", doubles, "inverse hyperbolic cosine"),
+    U("atanh", doubles, "inverse hyperbolic tangent"),
     U("sin", doubles, "sine"),
     U("cos", doubles, "cosine"),
     U("tan", doubles, "tangent"),
@@ -316,6 +402,7 @@ const struct fn_row fn_math_rows[] = {
     {"ceil", 1, 2, FN_NULL_ANY, resolve_round, run_round, "rounded up"},
     {"ceiling", 1, 2, FN_NULL_ANY, resolve_round, run_round, "rounded up"},
     {"floor", 1, 2, FN_NULL_ANY, resolve_round, run_round, "rounded down"},
+    {"factorial", 1, 1, FN_NULL_ANY | FN_OWN_NULLS, resolve_factorial, run_factorial, "the product of the whole numbers up to it; null beyond 20"},
     {"rand", 0, 1, FN_RANDOM | FN_NEVER_NULL, resolve_rand, run_rand, "a random number from 0 to 1"},
     {"random", 0, 1, FN_RANDOM | FN_NEVER_NULL, resolve_rand, run_rand, "a random number from 0 to 1"},
     {"randn", 0, 1, FN_RANDOM | FN_NEVER_NULL, resolve_rand, run_rand, "a random number of the normal distribution"},

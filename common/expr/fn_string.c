@@ -3,6 +3,9 @@
 
 #include "common/expr/fn_impl.h"
 
+#include <locale.h>
+#include <wctype.h>
+
 /* Byte offset of character number at, n when past the end. */
 static uint32_t char_offset(const char *p, uint32_t n, int64_t at)
 {
@@ -234,25 +237,97 @@ static int run_affix(struct kernel *k, const struct column *args, struct column 
 
 /* ---- case, trimming, padding ---- */
 
+/* Characters whose other case is not one character, or has a form of its own at the start of a word. */
+static const struct {
+    uint32_t from;
+    const char *upper, *title;
+} odd_cases[] = {{0xDF, "SS", "Ss"},     {0x149, "\u02BCN", "\u02BCN"}, {0x1F0, "J\u030C", "J\u030C"}, {0x1C4, NULL, "\u01C5"},
+                 {0x1C5, NULL, "\u01C5"}, {0x1C6, NULL, "\u01C5"},      {0x1C7, NULL, "\u01C8"},       {0x1C8, NULL, "\u01C8"},
+                 {0x1C9, NULL, "\u01C8"}, {0x1CA, NULL, "\u01CB"},      {0x1CB, NULL, "\u01CB"},       {0x1CC, NULL, "\u01CB"},
+                 {0x1F1, NULL, "\u01F2"}, {0x1F2, NULL, "\u01F2"},      {0x1F3, NULL, "\u01F2"},       {0x390, "\u0399\u0308\u0301", NULL},
+                 {0x3B0, "\u03A5\u0308\u0301", NULL}, {0x587, "\u0535\u0552", "\u0535\u0582"}, {0xFB00, "FF", "Ff"}, {0xFB01, "FI", "Fi"},
+                 {0xFB02, "FL", "Fl"},    {0xFB03, "FFI", "Ffi"},       {0xFB04, "FFL", "Ffl"},        {0xFB05, "ST", "St"},
+                 {0xFB06, "ST", "St"}};
+
+/* Unicode's simple case mappings come with the C library. */
+static locale_t unicode;
+
+__attribute__((constructor)) static void open_unicode(void)
+{
+    unicode = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+}
+
+enum letter_case { CASE_LOWER, CASE_UPPER, CASE_TITLE };
+
+static void put_case(struct buf *out, uint32_t ch, enum letter_case to)
+{
+    if (to != CASE_LOWER) {
+        for (size_t i = 0; i < ARRAY_LEN(odd_cases); i++) {
+            const char *text = to == CASE_UPPER ? odd_cases[i].upper : odd_cases[i].title;
+            if (odd_cases[i].from == ch && text) {
+                buf_adds(out, text);
+                return;
+            }
+        }
+    } else if (ch == 0x130) { /* a dotted capital I */
+        buf_adds(out, "i\u0307");
+        return;
+    }
+    wint_t w = !unicode ? ch : to == CASE_LOWER ? towlower_l((wint_t)ch, unicode) : towupper_l((wint_t)ch, unicode);
+    char text[4];
+    buf_add(out, text, utf8_encode((uint32_t)w, text));
+}
+
+static bool is_letter(const char *p, const char *end)
+{
+    uint32_t bytes;
+    return p < end && (unicode ? iswalpha_l((wint_t)utf8_decode(p, (size_t)(end - p), &bytes), unicode) : isalpha((unsigned char)*p)) != 0;
+}
+
+static void change_case(const char *s, uint32_t n, char kind, struct buf *out)
+{
+    const char *end = s + n;
+    bool start = true, letter_before = false;
+    for (const char *p = s; p < end;) {
+        uint32_t bytes, ch = utf8_decode(p, (size_t)(end - p), &bytes);
+        enum letter_case to = kind == 'u' ? CASE_UPPER : kind == 'i' && start ? CASE_TITLE : CASE_LOWER;
+        if (to == CASE_LOWER && ch == 0x3A3 && letter_before && !is_letter(p + bytes, end))
+            buf_adds(out, "\u03C2"); /* a sigma that ends its word */
+        else
+            put_case(out, ch, to);
+        letter_before = is_letter(p, end);
+        start = ch == ' ';
+        p += bytes;
+    }
+}
+
 static int run_case(struct kernel *k, const struct column *args, struct column *out)
 {
     struct strview *o = kernel_out(k, out);
     char kind = k->node->fn->name[0]; /* upper, ucase, lower, lcase, initcap */
+    struct buf wide = BUF_INIT;
     for (KERNEL_EACH(k, r)) {
         if (kernel_null(k, r))
             continue;
         const struct strview *v = arg_text(&args[0], r);
         const char *s = strview_data(v);
+        if (!utf8_is_ascii(s, v->bytes)) {
+            buf_reset(&wide);
+            change_case(s, v->bytes, kind, &wide);
+            o[r] = kernel_keep(k, wide.data, wide.bytes);
+            continue;
+        }
         char *p = arena_alloc(k->ar, v->bytes + 1);
         bool word = true;
         for (uint32_t i = 0; i < v->bytes; i++) {
             unsigned char ch = (unsigned char)s[i];
             bool up = kind == 'u' || (kind == 'i' && word);
-            p[i] = (char)(ch < 0x80 ? (up ? toupper(ch) : tolower(ch)) : ch);
+            p[i] = (char)(up ? toupper(ch) : tolower(ch));
             word = ch == ' ';
         }
         o[r] = strview_make(p, v->bytes);
     }
+    buf_fini(&wide);
     return 0;
 }
 

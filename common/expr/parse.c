@@ -190,39 +190,62 @@ bool parse_date(const char *p, size_t n, int32_t *ret)
     return civil(&p, end, ret) && (p == end || *p == ' ' || *p == 'T');
 }
 
+/* h[:m[:s[.f]]] at *p, which is moved behind it; false when a field is out of its range. */
+static bool clock_at(const char **at, const char *end, int64_t *ret_us, int *ret_fields)
+{
+    const char *p = *at;
+    int64_t h = 0, m = 0, s = 0, us = 0;
+    *ret_fields = 1;
+    if (!digits(&p, end, 1, 2, &h))
+        return false;
+    if (p < end && *p == ':') {
+        p++;
+        ++*ret_fields;
+        if (!digits(&p, end, 1, 2, &m))
+            return false;
+        if (p < end && *p == ':') {
+            p++;
+            if (!digits(&p, end, 1, 2, &s))
+                return false;
+            if (p < end && *p == '.') {
+                p++;
+                int64_t unit = 100000;
+                for (; p < end && *p >= '0' && *p <= '9'; p++, unit /= 10)
+                    us += (*p - '0') * unit;
+            }
+        }
+    }
+    *at = p;
+    *ret_us = (h * 3600 + m * 60 + s) * 1000000 + us;
+    return h <= 23 && m <= 59 && s <= 59;
+}
+
+bool parse_time_of_day(const char *p, size_t n, int64_t *ret_us)
+{
+    trim(&p, &n);
+    const char *end = p + n;
+    int fields;
+    if (p < end && *p == 'T')
+        p++;
+    return clock_at(&p, end, ret_us, &fields) && fields > 1 && p == end;
+}
+
 bool parse_timestamp(const char *p, size_t n, bool with_zone, const struct zone *zone, int64_t *ret_us)
 {
     trim(&p, &n);
     const char *end = p + n;
     int32_t days;
-    int64_t h = 0, m = 0, s = 0, us = 0;
+    int64_t clock = 0;
+    int fields;
     if (!civil(&p, end, &days))
         return false;
     if (p < end && (*p == ' ' || *p == 'T')) {
         p++;
-        if (!digits(&p, end, 1, 2, &h))
+        if (!clock_at(&p, end, &clock, &fields))
             return false;
-        if (p < end && *p == ':') {
-            p++;
-            if (!digits(&p, end, 1, 2, &m))
-                return false;
-            if (p < end && *p == ':') {
-                p++;
-                if (!digits(&p, end, 1, 2, &s))
-                    return false;
-                if (p < end && *p == '.') {
-                    p++;
-                    int64_t unit = 100000;
-                    for (; p < end && *p >= '0' && *p <= '9'; p++, unit /= 10)
-                        us += (*p - '0') * unit;
-                }
-            }
-        }
     }
-    if (h > 23 || m > 59 || s > 59)
-        return false;
     int64_t local;
-    if (__builtin_mul_overflow((int64_t)days, 86400000000, &local) || __builtin_add_overflow(local, (h * 3600 + m * 60 + s) * 1000000 + us, &local))
+    if (__builtin_mul_overflow((int64_t)days, 86400000000, &local) || __builtin_add_overflow(local, clock, &local))
         return false;
     while (p < end && *p == ' ')
         p++;

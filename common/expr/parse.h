@@ -15,6 +15,8 @@ enum number parse_number(const char *p, size_t bytes, const struct type *t, int1
 bool parse_decimal(const char *p, size_t bytes, const struct type *t, int128_t *ret); /* the same, all or nothing */
 bool parse_bool(const char *p, size_t bytes, bool *ret);
 bool parse_date(const char *p, size_t bytes, int32_t *ret);
+/* "[T]hh:mm[:ss[.ffffff]]": microseconds of the day. */
+bool parse_time_of_day(const char *p, size_t bytes, int64_t *ret_us);
 /* with_zone: a zone in the text counts, zone is the default; else (NTZ) the text's zone is ignored. */
 bool parse_timestamp(const char *p, size_t bytes, bool with_zone, const struct zone *zone, int64_t *ret_us);
 /* The text inside an interval literal of type t ("1-2", "3 04:05:06.7", "-5"), or the whole literal

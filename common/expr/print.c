@@ -176,6 +176,11 @@ static const struct form {
              {"months_between", 2, "months_between($1, $2, true)"},
              {"unix_timestamp", 1, "unix_timestamp($1, yyyy-MM-dd HH:mm:ss)"},
              {"to_unix_timestamp", 1, "to_unix_timestamp($1, yyyy-MM-dd HH:mm:ss)"},
+             {"regexp_instr", 2, "regexp_instr($1, $2, 0)"},
+             {"regexp_like", 2, "REGEXP_LIKE($1, $2)"},
+             {"regexp", 2, "REGEXP($1, $2)"},
+             {"dateadd", 2, "date_add($1, $2)"},
+             {"hypot", 2, "HYPOT($1, $2)"},
              {"from_unixtime", 1, "from_unixtime($1, yyyy-MM-dd HH:mm:ss)"},
              {"extract", 2, "extract($1 FROM $2)"}};
 
@@ -204,6 +209,22 @@ static bool in_capitals(const char *n)
     return false;
 }
 
+/* A date and an interval of days: Spark shows what it makes of them. */
+static bool print_date_shift(const struct expr *e, bool pretty, struct buf *out)
+{
+    bool add = strcmp(e->fn->name, "_add_interval") == 0;
+    if (!add && strcmp(e->fn->name, "_sub_interval") != 0)
+        return false;
+    if (e->args[0]->type->id != TYPE_DATE || e->args[1]->type->id != TYPE_INTERVAL_DT)
+        return false;
+    buf_adds(out, "date_add(");
+    expr_print(e->args[0], pretty, out);
+    buf_adds(out, add ? ", extractansiintervaldays(" : ", (- extractansiintervaldays(");
+    expr_print(e->args[1], pretty, out);
+    buf_adds(out, add ? "))" : ")))");
+    return true;
+}
+
 static void print_call(const struct expr *e, bool pretty, struct buf *out)
 {
     const char *n = e->fn->name;
@@ -219,6 +240,8 @@ static void print_call(const struct expr *e, bool pretty, struct buf *out)
         print_case(e, pretty, out);
         return;
     }
+    if (n[0] == '_' && print_date_shift(e, pretty, out))
+        return;
     for (size_t i = 0; i < ARRAY_LEN(forms); i++) {
         if (strcmp(n, forms[i].fn) == 0 && (forms[i].args == e->arg_count || forms[i].args == 0)) {
             print_form(&forms[i], e, pretty, out);
@@ -269,7 +292,12 @@ void expr_print(const struct expr *e, bool pretty, struct buf *out)
         if (e->kind == EXPR_OUTER && !pretty)
             buf_addc(out, ')');
         return;
-    case EXPR_LITERAL: value_print(&e->literal, out); return;
+    case EXPR_LITERAL:
+        if (pretty && e->name)
+            buf_adds(out, e->name);
+        else
+            value_print(&e->literal, out);
+        return;
     case EXPR_PARAM: buf_addf(out, "$%u", e->column); return;
     case EXPR_SUBQUERY:
         if (e->subquery_mode == SUBQUERY_SCALAR) {

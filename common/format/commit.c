@@ -357,6 +357,22 @@ int file_write_recover(const char *target, struct error *err)
     return rc;
 }
 
+int file_write_sweep(const char *target, struct error *err)
+{
+    struct arena ar;
+    int fd = -1;
+    arena_init(&ar);
+    const char *pending = join(&ar, target, "_temporary");
+    int rc = is_there(pending) ? lock_target(&ar, pending, &fd, err) : 0;
+    if (rc == 0 && fd >= 0) {
+        rc = each_write(&ar, target, pending, recover_dead, NULL, err);
+        leave_pending(&ar, pending);
+    }
+    fs_unlock(fd);
+    arena_fini(&ar);
+    return rc;
+}
+
 /* ---- begin ---- */
 
 static char *new_id(struct arena *ar)

@@ -52,6 +52,9 @@ void file_write_free(struct file_write *w); /* aborts what has not ended; accept
  */
 WARN_UNUSED int file_write_recover(const char *target, struct error *err);
 
+/* The same, and sweeps away the writes of dead drivers that never came to their intent: what begin does first. */
+WARN_UNUSED int file_write_sweep(const char *target, struct error *err);
+
 /* ---- for tests ---- */
 
 /* An intent as text, and back: what commit writes down. The decoder checks a sum and every path. */

@@ -221,6 +221,15 @@ static int typed_literal(struct binder *b, const struct ast_expr *e, const struc
         return fail_at(b, e->span);
     }
     *ret = expr_literal(b->ar, v);
+    if (t->id == TYPE_TIMESTAMP) { /* its name shows the session's clock */
+        struct buf name = BUF_INIT;
+        struct column col = value_column(&v, 1, b->ar);
+        buf_adds(&name, "TIMESTAMP '");
+        column_format(&col, 0, b->cx->zone, "NULL", &name);
+        buf_addc(&name, '\'');
+        (*ret)->name = arena_strndup(b->ar, name.data, name.bytes);
+        buf_fini(&name);
+    }
     return 0;
 }
 
@@ -346,7 +355,8 @@ static int bind_grouping(struct binder *b, struct scope *s, const struct ast_exp
     }
     struct expr *gid = bind_column_of(b, b->gid);
     if (id) {
-        *ret = gid;
+        TRY(expr_call(b->ar, b->cx, "_same", &gid, 1, e->span, ret, b->err));
+        (*ret)->name = "grouping_id()";
         return 0;
     }
     struct expr *arg, *args[2], *bit;
@@ -365,7 +375,15 @@ static int bind_grouping(struct binder *b, struct scope *s, const struct ast_exp
     args[0] = bit;
     args[1] = expr_bigint(b->ar, 2);
     TRY(expr_call(b->ar, b->cx, "%", args, 2, e->span, &bit, b->err));
-    return expr_cast(b->ar, bit, type_of(TYPE_TINYINT), EVAL_ANSI, e->span, ret, b->err);
+    TRY(expr_cast(b->ar, bit, type_of(TYPE_TINYINT), EVAL_ANSI, e->span, &bit, b->err));
+    TRY(expr_call(b->ar, b->cx, "_same", &bit, 1, e->span, ret, b->err));
+    struct buf name = BUF_INIT;
+    buf_adds(&name, "grouping(");
+    expr_print(arg, true, &name);
+    buf_addc(&name, ')');
+    (*ret)->name = arena_strndup(b->ar, name.data, name.bytes);
+    buf_fini(&name);
+    return 0;
 }
 
 static int bind_call(struct binder *b, struct scope *s, const struct ast_expr *e, struct expr **ret)
@@ -393,7 +411,16 @@ static int bind_call(struct binder *b, struct scope *s, const struct ast_expr *e
         args[0] = args[1];
         args[1] = swap;
     }
-    return expr_call(b->ar, b->cx, name, args, count, e->span, ret, b->err);
+    TRY(expr_call(b->ar, b->cx, name, args, count, e->span, ret, b->err));
+    if (str_eq_nocase(name, "negative") && (*ret)->kind == EXPR_CALL) {
+        struct buf text = BUF_INIT; /* written as a call, not as a sign */
+        buf_addf(&text, "%s(", (*ret)->fn->name);
+        expr_print(args[0], true, &text);
+        buf_addc(&text, ')');
+        (*ret)->name = arena_strndup(b->ar, text.data, text.bytes);
+        buf_fini(&text);
+    }
+    return 0;
 }
 
 static int bind_op(struct binder *b, struct scope *s, const struct ast_expr *e, struct expr **ret)

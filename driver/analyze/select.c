@@ -375,8 +375,6 @@ static int bind_select(struct binder *b, const struct ast_rel *rel, const struct
     bool grouped = rel->group_by_all || rel->group_count > 0 || sets;
     /* HAVING and ORDER BY */
     struct expr *having = NULL;
-    if (rel->having)
-        TRY(bind_filter(b, &s, rel->having, rel->span, &having));
     struct expr **sorts = ARENA_ARRAY(b->ar, struct expr *, order->count);
     struct scope by_name = s;
     by_name.alias_first = true;
@@ -387,6 +385,8 @@ static int bind_select(struct binder *b, const struct ast_rel *rel, const struct
         struct alias a = {items.v[i].name, items.v[i].expr};
         ARENA_PUSH(b->ar, by_name.aliases, by_name.alias_count, by_name.alias_cap, a);
     }
+    if (rel->having)
+        TRY(bind_filter(b, &by_name, rel->having, rel->span, &having));
     for (uint32_t i = 0; i < order->count; i++)
         TRY(bind_order_item(b, &by_name, &items, order->sorts[i].expr, &sorts[i]));
     bool any_agg = grouped || (having != NULL);

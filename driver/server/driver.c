@@ -716,6 +716,7 @@ int driver_main(const struct driver_config *config)
         int rc = pthread_create(&dr->threads[i], NULL, planner_main, dr);
         ASSERT(rc == 0);
     }
+    commit_recover(dr);
     if (config->web && web_start(dr, config->web, &dr->web, &dr->web_address, &err) != 0)
         return fail(&err);
     if (config->announce) {

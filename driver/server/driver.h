@@ -10,6 +10,7 @@ struct driver_config {
     const char *listen;       /* HOST:PORT or unix:PATH */
     const char *web;          /* HOST:PORT or NULL: no page */
     const char *secret_file;  /* or NULL */
+    const char *state;        /* a folder that outlives the driver, or NULL */
     bool announce;            /* prints "ready driver=HOST:PORT web=HOST:PORT" */
     uint32_t conf_count;      /* settings of the driver itself: KEY=VALUE; a wrong one is an error unless embedded */
     const char *const *confs;

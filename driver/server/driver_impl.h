@@ -122,6 +122,7 @@ struct operation {
         uint32_t *manifest_bytes;
         struct error error;      /* of the work under way, then what the operation ends with */
         bool cleared;
+        char *note;              /* where STATE says that this write is under way; NULL: no state folder */
     } write;
 };
 
@@ -146,6 +147,7 @@ struct driver {
     uint32_t clients;
     int64_t started_us;          /* wall clock */
     bool had_client, stopping;
+    struct work recovery;
     char *web_address;
     struct web *web;
     /* planning */
@@ -181,6 +183,8 @@ void commit_run(struct operation *op, uint32_t stage); /* then SCHED_COMMIT_DONE
 void commit_clear(struct operation *op);              /* SCHED_ABORT: its files go away; the operation cannot end before */
 void commit_end(struct operation *op, struct error *err); /* ends the operation, once its files are cleared when err says so */
 void commit_free(struct operation *op);
+/* At the start: finishes or sweeps the writes that the driver before this one left behind, on a worker. */
+void commit_recover(struct driver *dr);
 /* effect.c: what a statement changes */
 void effect_apply(struct operation *op);               /* then operation_effect_done, when folders that go are gone */
 void session_refresh(struct session *s, struct catalog *now); /* its snapshot gets the catalog as it is */

@@ -23,10 +23,10 @@ def java_double(text, single=False):
         return text
     value = float(text)
     if single:
-        digits = next(s for s in (f"{value:.{p}e}" for p in range(0, 17))
+        digits = next(s for s in (f"{value:.{p}e}" for p in range(1, 17))
                       if struct.pack("f", float(s)) == struct.pack("f", value))
     else:
-        digits = next(s for s in (f"{value:.{p}e}" for p in range(0, 18)) if float(s) == value)
+        digits = next(s for s in (f"{value:.{p}e}" for p in range(1, 18)) if float(s) == value)
     sign = "-" if digits.startswith("-") else ""
     mantissa, exponent = digits.lstrip("-").split("e")
     d, e = mantissa.replace(".", "").rstrip("0") or "0", int(exponent)
