@@ -449,6 +449,11 @@ static void describe(struct world *w, const struct job_model *job)
             printf("  job %llu stage %u: state %d, %u of %u done, %u running, %u attempts, %u failed, %u reruns\n", (unsigned long long)job->id, s,
                    (int)st.state, st.done, st.tasks, st.running, st.attempts, st.failed_attempts, st.reruns);
     }
+    for (uint32_t p = job->head; !job->writes && p < job->stages[job->stage_count - 1].tasks; p++) {
+        const struct part_model *part = &job->parts[p];
+        printf("  result partition %u: attempt %llx, %u runs passed on, %lld of %u expected, %lld bytes held%s\n", p, (unsigned long long)part->attempt,
+               part->next_seq, (long long)part->expected, run_count(job, p), (long long)part->held, part->items ? ", some wait" : "");
+    }
     for (uint32_t i = 0; sched_executor_at(w->sched, i, &v); i++) {
         if (v.state == EXECUTOR_LIVE)
             printf("  driver: executor %llu incarnation %llu, %u slots, %u attempts, %u outputs\n", (unsigned long long)v.executor_id,

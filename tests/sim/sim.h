@@ -161,7 +161,8 @@ enum message_kind {
 };
 struct message {
     enum message_kind kind;
-    bool to_driver, again;
+    bool to_driver, again, delivered;
+    struct message *original;   /* of one that comes again */
     uint32_t process, connection, registration;
     uint64_t epoch, incarnation, job;
     uint32_t stage, version, count, seq;
