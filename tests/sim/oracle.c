@@ -417,24 +417,30 @@ static void check_jobs(struct world *w)
     }
 }
 
-/* After every event; in large worlds the recounts are made now and then. */
-void check_step(struct world *w)
+static void check_process(struct world *w, const struct process *p)
+{
+    if (!p->alive)
+        return;
+    w->phase = "I9";
+    control_check(p->control);
+    w->phase = "I7";
+    control_check_idle(p->control);
+}
+
+/* After every event: the driver and the executor that it touched; all executors, and large worlds, now and then. */
+void check_step(struct world *w, struct process *touched)
 {
     uint64_t every = 1 + w->task_total / 200 + w->process_count / 20;
     if (w->events % every)
         return;
     w->phase = "I9";
     sched_check(w->sched);
-    for (uint32_t i = 0; i < w->process_count; i++) {
-        if (w->processes[i].alive)
-            control_check(w->processes[i].control);
-    }
     w->phase = "I7";
     sched_check_idle(w->sched);
-    for (uint32_t i = 0; i < w->process_count; i++) {
-        if (w->processes[i].alive)
-            control_check_idle(w->processes[i].control);
-    }
+    for (uint32_t i = 0; w->events % (64 * every) == 0 && i < w->process_count; i++)
+        check_process(w, &w->processes[i]);
+    if (touched)
+        check_process(w, touched);
     w->phase = "an assertion of the cores";
     check_jobs(w);
 }

@@ -275,7 +275,7 @@ static void step(struct world *w)
     uint64_t detail = e.kind == E_MESSAGE ? (uint64_t)((struct message *)e.what)->kind << 8 | ((struct message *)e.what)->count : e.number;
     w->hash = hash_combine(w->hash, hash_combine((uint64_t)e.at, (uint64_t)e.kind << 40 | (uint64_t)e.process << 20 | detail));
     happen(w, &e);
-    check_step(w);
+    check_step(w, w->process_count ? &w->processes[e.process] : NULL);
 }
 
 /* Each fault class is there with p = 0.5; its rate is log-uniform. */
