@@ -6,7 +6,7 @@
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_NO_DRIVER = 3 };
 
 enum option_id {
-    OPT_CONF, OPT_DIR, OPT_DRIVER, OPT_EMBEDDED, OPT_EXECUTE, OPT_EXECUTORS, OPT_FILE, OPT_FORMAT, OPT_HELP, OPT_JSON,
+    OPT_CONF, OPT_DIR, OPT_DRIVER, OPT_ECHO, OPT_EMBEDDED, OPT_EXECUTE, OPT_EXECUTORS, OPT_FILE, OPT_FORMAT, OPT_HELP, OPT_JSON,
     OPT_KEEP_GOING, OPT_LISTEN, OPT_LOG, OPT_MEMORY, OPT_SECRET, OPT_SLOTS, OPT_STATE, OPT_TIMING, OPT_WEB,
 };
 
@@ -27,7 +27,7 @@ struct command_line {
     uint32_t executors, slots;
     uint64_t memory;
     enum output_format format;
-    bool has_format, embedded, json, keep_going, timing, help;
+    bool has_format, echo, embedded, json, keep_going, timing, help;
 };
 
 int command_sql(const struct command_line *cl);

@@ -29,6 +29,7 @@ static const struct option_row {
     {"conf", "KEY=VALUE", 0, CMD_SQL | CMD_SUBMIT | CMD_EXPLAIN | CMD_DRIVER, OPT_CONF, "a setting of the session, or of the driver; may be given several times"},
     {"dir", "DIR", 0, CMD_EXECUTOR, OPT_DIR, "where the executor may put files"},
     {"driver", "HOST:PORT", 0, CLIENTS | CMD_EXECUTOR, OPT_DRIVER, "the driver; commands without it run embedded"},
+    {"echo", NULL, 0, CMD_SQL | CMD_SUBMIT, OPT_ECHO, "each statement before its result"},
     {"embedded", NULL, 0, CMD_EXECUTOR, OPT_EMBEDDED, "end when the driver does"},
     {"execute", "SQL", 'e', CMD_SQL, OPT_EXECUTE, "statements to run; may be given several times"},
     {"executors", "N", 0, CMD_SQL | CMD_EXPLAIN, OPT_EXECUTORS, "embedded: how many executors (1)"},
@@ -204,6 +205,7 @@ static int take_option(struct command_line *cl, const struct option_row *o, cons
     case OPT_STATE: cl->state = v; return 0;
     case OPT_DIR: cl->dir = v; return 0;
     case OPT_SECRET: cl->secret_file = v; return 0;
+    case OPT_ECHO: cl->echo = true; return 0;
     case OPT_EMBEDDED: cl->embedded = true; return 0;
     case OPT_JSON: cl->json = true; return 0;
     case OPT_KEEP_GOING: cl->keep_going = true; return 0;

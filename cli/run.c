@@ -97,8 +97,21 @@ void runner_close(struct runner *r)
     xfree(r->zone);
 }
 
+/* The statement as it was written, dim on a terminal. */
+static void echo(const char *sql)
+{
+    bool terminal = isatty(STDOUT_FILENO) != 0;
+    sql += strspn(sql, " \t\r\n");
+    size_t bytes = strlen(sql);
+    while (bytes && (sql[bytes - 1] == '\n' || sql[bytes - 1] == ' '))
+        bytes--;
+    printf("\n%s%.*s;%s\n", terminal ? "\033[2m" : "", (int)bytes, sql, terminal ? "\033[0m" : "");
+}
+
 bool run_statement(struct runner *r, const char *sql)
 {
+    if (r->cl->echo)
+        echo(sql);
     struct error err = ERROR_INIT;
     struct client_sink sink = {schema_cb, rows_cb, r, isatty(STDERR_FILENO) != 0};
     uint64_t run_us = 0;

@@ -110,8 +110,12 @@ static int open_columns(struct reader *r, struct error *err)
         wanted += t->slots[k] != UINT32_MAX;
     t->count_fields = wanted == t->expected;
     t->keep_records |= r->o.text.mode == MODE_FAIL;
-    TRY(reserve(r, (size_t)BATCH_ROWS * (r->column_count + 1) * sizeof *t->fields + BATCH_ROWS, err));
-    t->fields = arena_alloc(&r->arena, (size_t)BATCH_ROWS * (r->column_count + 1) * sizeof *t->fields);
+    TRY(reserve(r, (size_t)CSV_STRIDE * (r->column_count + 1) * sizeof *t->fields + BATCH_ROWS, err));
+    t->fields = arena_alloc(&r->arena, (size_t)CSV_STRIDE * (r->column_count + 1) * sizeof *t->fields);
+    t->to = ARENA_ARRAY(&r->arena, struct csv_field *, t->slot_last);
+    for (uint32_t k = 0; k < t->slot_last; k++)
+        if (t->slots[k] != UINT32_MAX)
+            t->to[k] = t->fields + (size_t)t->slots[k] * CSV_STRIDE;
     t->records = arena_alloc(&r->arena, (size_t)BATCH_ROWS * sizeof *t->records);
     t->bad = arena_zalloc(&r->arena, BATCH_ROWS);
     return 0;
@@ -222,6 +226,24 @@ static bool special_real(const struct reader *r, const struct csv_field *f, doub
     return true;
 }
 
+/* strview_make for bytes that are followed by readable ones: made of two words, which are stored as such. */
+static inline void put_view(struct strview *out, const char *p, uint32_t n)
+{
+    uint64_t words[2], a;
+    uint32_t b;
+    memcpy(&a, p, 8);
+    memcpy(&b, p + 8, 4);
+    if (n <= STRVIEW_INLINE) {
+        a = n >= 8 ? a : a & ((1ull << 8 * n) - 1);
+        b = n >= 12 ? b : n <= 8 ? 0 : b & ((1u << 8 * (n - 8)) - 1);
+        words[1] = a >> 32 | (uint64_t)b << 32;
+    } else {
+        words[1] = (uintptr_t)p;
+    }
+    words[0] = n | a << 32;
+    memcpy(out, words, sizeof *out);
+}
+
 static struct strview text_value(struct reader *r, const struct csv_field *f)
 {
     if (LIKELY(!bytes_not_ascii(f->p, f->bytes)) || utf8_valid(f->p, f->bytes) == f->bytes)
@@ -294,7 +316,12 @@ static bool convert(struct reader *r, struct csv_column *c, const struct csv_fie
         else
             CONVERT(int128_t, cell_parse_decimal(f->p, f->bytes, t, &out[row]));
         break;
-    case TYPE_STRING: CONVERT(struct strview, (out[row] = text_value(r, f), true)); break;
+    case TYPE_STRING:
+        if (r->tokens.not_ascii)
+            CONVERT(struct strview, (out[row] = text_value(r, f), true));
+        else
+            CONVERT(struct strview, (put_view(&out[row], f->p, f->bytes), true));
+        break;
     case TYPE_BINARY: CONVERT(struct strview, (out[row] = strview_make(f->p, f->bytes), true)); break;
     case TYPE_DATE: CONVERT(int32_t, cell_parse_date(o, f->p, f->bytes, &out[row])); break;
     case TYPE_TIMESTAMP: CONVERT(int64_t, cell_parse_timestamp(o, f->p, f->bytes, &out[row])); break;
@@ -340,7 +367,7 @@ static int decode(void *ctx, uint32_t i, struct error *err)
     if (c->source == SOURCE_CORRUPT)
         TRY(corrupt(r, c, err));
     else
-        any_null = convert(r, c, r->tokens.fields + (size_t)i * BATCH_ROWS, b->sel, b->sel_count);
+        any_null = convert(r, c, r->tokens.fields + (size_t)i * CSV_STRIDE, b->sel, b->sel_count);
     r->columns[i] = (struct column){.type = c->type, .phys = type_phys(c->type), .kind = COL_FLAT, .rows = b->rows,
                                     .nulls = any_null ? c->nulls : NULL, .data = c->data};
     return 0;

@@ -193,9 +193,11 @@ static bool to_scalar(struct json_convert *c, const struct json_node *n, const s
         ret->bytes = n->bytes;
         return true;
     case TYPE_BINARY: return to_binary(c, n, ret);
-    case TYPE_DATE:
-        if (!text || !cell_parse_date(&c->o->text, n->p, n->bytes, &days))
+    case TYPE_DATE: /* Spark 1.5 wrote the days since 1970 */
+        if (!text)
             return false;
+        if (!cell_parse_date(&c->o->text, n->p, n->bytes, &days))
+            return c->o->text.fallback_date && cell_parse_integer(n->p, n->bytes, type_of(TYPE_INT), &ret->i);
         ret->i = days;
         return true;
     case TYPE_TIMESTAMP: return to_timestamp(c, n, &ret->i);

@@ -306,8 +306,8 @@ static bool number(struct json_parser *j)
 static bool unquoted_name(struct json_parser *j)
 {
     const char *start = j->p;
-    while (j->p < j->end && ((unsigned char)*j->p >= 0x80 || *j->p == '_' || *j->p == '$' || is_digit(j) || *j->p == '-' ||
-                             (unsigned char)((*j->p | 32) - 'a') < 26))
+    while (j->p < j->end && *j->p && ((unsigned char)*j->p >= 0x80 || strchr("_$@#*-+", *j->p) || is_digit(j) ||
+                                      (unsigned char)((*j->p | 32) - 'a') < 26))
         j->p++;
     if (j->p == start)
         return wrong(j, "a name is missing");
