@@ -1,4 +1,6 @@
 /* Files behind names: listing, schemas, partition columns from key=value folders. */
+#include <ctype.h>
+
 #include "common/expr/parse.h"
 #include "common/format/commit.h"
 #include "common/format/partition.h"
@@ -190,6 +192,16 @@ static int list_files(struct binder *b, const struct table_source *src, struct f
     return 0;
 }
 
+/* "Parquet", "JSON": a format as messages name it. */
+static const char *format_title(struct arena *ar, const char *name)
+{
+    char *title = arena_strdup(ar, name);
+    bool short_name = strlen(name) < 5 && strcmp(name, "text") != 0;
+    for (char *p = title; *p && (p == title || short_name); p++)
+        *p = (char)toupper((unsigned char)*p);
+    return title;
+}
+
 static int resolve(struct binder *b, const struct table_source *src, const struct table_ref **ret)
 {
     const struct format_row *row = format_find(src->format);
@@ -214,7 +226,7 @@ static int resolve(struct binder *b, const struct table_source *src, const struc
     if (given)
         all = *src->schema;
     else if (files.count == 0)
-        return error_set(b->err, ERR_SCHEMA_INFER, "format", row->name, NULL);
+        return error_set(b->err, ERR_SCHEMA_INFER, "format", format_title(b->ar, row->name), NULL);
     else
         TRY(row->infer(src->options, t->paths, t->path_count, b->cx, b->ar, &all, b->err));
     without(b, &all, &t->partition_schema, &t->file_schema);
