@@ -52,6 +52,13 @@ CHECKS += sql
 .PHONY: sql
 sql: all
 	$(Q)python3 tests/sql/run.py $(FILES)
+	$(Q)$(PYTHON) tests/sql/tpch_rows.py 0.1
+	$(Q)$(PYTHON) tests/sql/random_queries.py $(or $(COUNT),400) $(or $(SEED),1)
+
+# TPC-H at SF 1 on every layout, with DuckDB's rows.
+.PHONY: tpch
+tpch: all
+	$(Q)$(PYTHON) tests/sql/tpch_rows.py 1
 
 # ---- cluster: real daemons on loopback. TESTS="part of a name" ----
 CHECKS += cluster
