@@ -52,6 +52,13 @@ CHECKS += sql
 .PHONY: sql
 sql: all
 	$(Q)python3 tests/sql/run.py $(FILES)
+	$(Q)$(PYTHON) tests/sql/tpch_rows.py 0.1
+	$(Q)$(PYTHON) tests/sql/random_queries.py $(or $(COUNT),400) $(or $(SEED),1)
+
+# TPC-H at SF 1 on every layout, with DuckDB's rows.
+.PHONY: tpch
+tpch: all
+	$(Q)$(PYTHON) tests/sql/tpch_rows.py 1
 
 # ---- cluster: real daemons on loopback. TESTS="part of a name" ----
 CHECKS += cluster
@@ -89,6 +96,32 @@ CHECKS += web
 .PHONY: web
 web: all
 	$(Q)$(PYTHON) tests/web/run.py
+
+# ---- fuzz: one target per decoder of foreign bytes. check replays the corpora; FUZZ=name SECONDS=60 ----
+FUZZ_ALL := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+REPLAY := $(FUZZ_ALL:%=$(BUILD)/tests/fuzz/replay_%)
+CHECKS += replay
+.PHONY: replay fuzz fuzzers
+$(BUILD)/tests/fuzz/replay_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay.o $(LIB)
+	$(Q)$(CXX) $(CFLAGS:-std=gnu17=) -o $@ $^ $(LDLIBS)
+
+replay: $(REPLAY)
+	$(Q)for f in $(FUZZ_ALL); do files=$$(ls tests/fuzz/corpus/$$f/* 2>/dev/null); \
+	    [ "$$files" ] || { echo "fuzz $$f: no corpus"; exit 1; }; \
+	    printf "fuzz %s: " $$f; $(BUILD)/tests/fuzz/replay_$$f $$files || exit 1; done
+
+# Built whole by clang, in a folder of its own. What is found lands in build/fuzz.
+fuzz:
+	$(Q)$(MAKE) --no-print-directory CC=clang CXX=clang++ SAN=fuzzer-no-link,address,undefined fuzzers
+$(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(LIB)
+	$(Q)$(CXX) $(CFLAGS:-std=gnu17=) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
+
+fuzzers: $(addprefix $(BUILD)/tests/fuzz/fuzz_,$(or $(FUZZ),$(FUZZ_ALL)))
+	$(Q)for f in $(or $(FUZZ),$(FUZZ_ALL)); do mkdir -p build/fuzz/$$f && echo "fuzz $$f: $(or $(SECONDS),60) s" && \
+	    UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 $(BUILD)/tests/fuzz/fuzz_$$f -max_total_time=$(or $(SECONDS),60) -timeout=10 \
+	    -rss_limit_mb=2048 -print_final_stats=1 -artifact_prefix=build/fuzz/$$f/found- build/fuzz/$$f tests/fuzz/corpus/$$f \
+	    > build/fuzz/$$f.log 2>&1 || { tail -60 build/fuzz/$$f.log; exit 1; }; \
+	    grep -E "number_of_executed_units|Done" build/fuzz/$$f.log; done
 
 # ---- sanitize: a short pass under the sanitizers ----
 .PHONY: sanitize

@@ -27,9 +27,9 @@ MUTANTS = [
      "if (id <= c->last_attempt) {",
      "if (id <= c->last_attempt && !(st && !st->keeps_output && !control_find(c, id))) {"),
     ("a killed attempt's late result is accepted", SCHED + "sched.c", "I3",
-     "bool counts = a->state == ATTEMPT_LAUNCHED && job->state == JOB_RUNNING;\n        if (counts)\n            latency_add",
+     "bool counts = a->state == ATTEMPT_LAUNCHED && job->state == JOB_RUNNING;\n        if (counts) {\n            latency_add",
      "bool counts = job->state == JOB_RUNNING && (a->state == ATTEMPT_LAUNCHED || job->stages[stage].tasks[partition].state == TASK_RUNNING);\n"
-     "        if (counts)\n            latency_add"),
+     "        if (counts) {\n            latency_add"),
     ("a job with killed attempts commits twice", SCHED + "job.c", "I2",
      "        struct sched_action *c = sched_act(s, SCHED_COMMIT);",
      "        if (job->held)\n            *sched_act(s, SCHED_COMMIT) = (struct sched_action){.kind = SCHED_COMMIT, .job_id = job->spec.job_id, .stage = job->spec.stage_count - 1};\n"

@@ -32,8 +32,8 @@ void json_shape_init(struct json_shape *s, const struct type *t, struct arena *a
         json_shape_init(&s->children[i], t->children[i], ar);
     if (t->id == TYPE_STRUCT) {
         s->names = ARENA_ARRAY(ar, const char *, t->child_count);
-        if (t->child_count)
-            memcpy(s->names, t->names, t->child_count * sizeof *t->names);
+        for (uint32_t i = 0; i < t->child_count; i++)
+            s->names[i] = t->names[i];
         index_names(s, ar);
     }
 }
