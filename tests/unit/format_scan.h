@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include <check.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>

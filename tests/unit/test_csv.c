@@ -126,6 +126,30 @@ START_TEST(modes)
 }
 END_TEST
 
+/* The column of corrupt records alone, as a query for them reads it. */
+static void only_corrupt(const struct format_row *format, const char *text, const char *want)
+{
+    struct scan s;
+    struct error err = ERROR_INIT;
+    struct buf got = BUF_INIT;
+    uint32_t column = 1;
+    write_whole(scan_path, text, strlen(text));
+    scan_init(&s, format);
+    scan_schema(&s, "a int, _corrupt_record string, b int");
+    must(scan_open(&s, scan_path, 0, UINT64_MAX, &column, 1, &err), &err);
+    must(scan_rows(&s, &got, NULL, &err), &err);
+    ck_assert_str_eq(got.data, want);
+    scan_fini(&s);
+    buf_fini(&got);
+}
+
+START_TEST(corrupt_records_alone)
+{
+    only_corrupt(&format_csv, "1,2\nx,2\n1\n1,y\n", "NULL\nx,2\n1\n1,y\n");
+    only_corrupt(&format_json, "{\"a\":1}\n{\"a\":\"x\"}\nno\n{\"b\":[]}\n", "NULL\n{\"a\":\"x\"}\nno\n{\"b\":[]}\n");
+}
+END_TEST
+
 START_TEST(options_are_named)
 {
     struct scan s;
@@ -348,6 +372,7 @@ int main(int argc, char **argv)
     tcase_add_test(tc, quotes);
     tcase_add_test(tc, lines_in_quotes);
     tcase_add_test(tc, modes);
+    tcase_add_test(tc, corrupt_records_alone);
     tcase_add_test(tc, options_are_named);
     tcase_add_test(tc, columns_and_filters);
     tcase_add_test(tc, both_ways_agree);

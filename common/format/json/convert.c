@@ -31,7 +31,9 @@ void json_shape_init(struct json_shape *s, const struct type *t, struct arena *a
     for (uint32_t i = 0; i < t->child_count; i++)
         json_shape_init(&s->children[i], t->children[i], ar);
     if (t->id == TYPE_STRUCT) {
-        s->names = arena_dup(ar, t->names, (t->child_count + 1) * sizeof *t->names);
+        s->names = ARENA_ARRAY(ar, const char *, t->child_count);
+        for (uint32_t i = 0; i < t->child_count; i++)
+            s->names[i] = t->names[i];
         index_names(s, ar);
     }
 }

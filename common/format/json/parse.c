@@ -231,7 +231,8 @@ static inline bool is_digit(const struct json_parser *j)
 /* A value ends where something else may begin. */
 static bool ends_value(const struct json_parser *j)
 {
-    return j->p == j->end || strchr(" \t\r\n,]}/", *j->p) != NULL;
+    static const bool ends[256] = {[' '] = true, ['\t'] = true, ['\r'] = true, ['\n'] = true, [','] = true, [']'] = true, ['}'] = true, ['/'] = true};
+    return j->p == j->end || ends[(unsigned char)*j->p];
 }
 
 static bool word(struct json_parser *j, const char *text, enum json_kind kind)
