@@ -310,6 +310,18 @@ static const struct expr *first_aggregate(const struct expr *e)
     return found;
 }
 
+int bind_refuse_aggregate(struct binder *b, const struct expr *e, const char *where, struct span span)
+{
+    const struct expr *agg = first_aggregate(e);
+    if (!agg)
+        return 0;
+    struct buf text = BUF_INIT;
+    bind_quoted(agg, &text);
+    error_set(b->err, ERR_UNSUPPORTED_EXPR, "operator", where, "invalidExprSqls", text.data, NULL);
+    buf_fini(&text);
+    return fail_at(b, span);
+}
+
 /* FILTER (WHERE ...) */
 static int bind_agg_filter(struct binder *b, struct scope *s, const struct ast_expr *e, struct expr **ret)
 {

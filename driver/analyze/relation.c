@@ -188,8 +188,10 @@ static int bind_values(struct binder *b, const struct ast_rel *rel, struct scope
     lp->rows = ARENA_ARRAY(b->ar, struct expr **, rows);
     for (uint32_t i = 0; i < rows; i++) {
         lp->rows[i] = ARENA_ARRAY(b->ar, struct expr *, width);
-        for (uint32_t j = 0; j < width; j++)
+        for (uint32_t j = 0; j < width; j++) {
             TRY(bind_expr(b, &none, rel->rows[i * width + j], &lp->rows[i][j]));
+            TRY(bind_refuse_aggregate(b, lp->rows[i][j], "VALUES", rel->span));
+        }
     }
     lp->out_count = width;
     lp->out = ARENA_ARRAY(b->ar, struct lcol, width);

@@ -278,7 +278,10 @@ static int project_and_sort(struct binder *b, struct logical *in, struct items *
         exprs[i] = items->v[i].expr;
         names[i] = items->v[i].name;
     }
+    for (uint32_t i = 0; i < n; i++)
+        TRY(bind_refuse_aggregate(b, exprs[i], "Project", span));
     for (uint32_t i = 0; i < order->count; i++) {
+        TRY(bind_refuse_aggregate(b, sorts[i], "Sort", order->sorts[i].span));
         uint32_t j = 0;
         while (j < total && !expr_eq(exprs[j], sorts[i]))
             j++;
