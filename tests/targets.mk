@@ -52,6 +52,7 @@ CHECKS += sql
 .PHONY: sql
 sql: all
 	$(Q)python3 tests/sql/run.py $(FILES)
+	$(Q)python3 tests/sql/mutations.py 2000 $(or $(SEED),1)
 	$(Q)python3 tests/sql/memory.py
 	$(Q)$(PYTHON) tests/sql/tpch_rows.py 0.1
 	$(Q)$(PYTHON) tests/sql/random_queries.py $(or $(COUNT),400) $(or $(SEED),1)
