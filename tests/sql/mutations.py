@@ -17,27 +17,37 @@ import duck  # noqa: E402
 import testfile  # noqa: E402
 import tpch  # noqa: E402
 
-TOKEN = r"'(?:[^'\\]|\\.)*'|\w+|[^\w\s]"
+TOKEN = r"'(?:[^'\\]|\\.)*'|\d[\w.]*|[A-Za-z_]+'[^']*'|\w+|<=>|<=|>=|<>|!=|\|\||[^\w\s]"
 STRANGE = ["NULL", "*", "(SELECT 1)", "sum(1)", "-1", "ROLLUP", "a", "emp", "DISTINCT", "WHERE", "ORDER", "BY", "2147483647", "1e308D",
            "INTERVAL 1 DAY", "''", "CASE", "("]
 HARMFUL = ("bug of Drover", "CONNECTION_LOST", "EXECUTOR_LOST", "broken invariant")
 
 
+def kind(token):
+    return "word" if token[0].isalpha() else "value" if token[0] in "'0123456789" else "sign"
+
+
+def like(r, token, others):
+    """One of the other tokens of the same kind: what still parses reaches further."""
+    same = [o for o in others if kind(o) == kind(token)]
+    return r.choice(same) if same else token
+
+
 def mutate(r, statements):
     tokens = re.findall(TOKEN, r.choice(statements))
-    for _ in range(r.randint(1, 3)):
+    for _ in range(r.randint(1, 2)):
         if len(tokens) < 3:
             break
         i, j = r.randrange(len(tokens)), r.randrange(len(tokens))
-        what = r.randrange(5)
+        what = r.choice([0, 1, 2, 2, 3, 3, 3, 3, 4])
         if what == 0:
             del tokens[i]
         elif what == 1:
             tokens.insert(i, tokens[j])
         elif what == 2:
-            tokens[i], tokens[j] = tokens[j], tokens[i]
+            tokens[i] = like(r, tokens[i], tokens)
         elif what == 3:
-            tokens[i] = r.choice(re.findall(TOKEN, r.choice(statements)))
+            tokens[i] = like(r, tokens[i], re.findall(TOKEN, r.choice(statements)))
         else:
             tokens[i] = r.choice(STRANGE)
     q = " ".join(tokens)
