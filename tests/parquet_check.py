@@ -14,6 +14,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from pyspark.sql import SparkSession
 
 tool = sys.argv[1]
 work = sys.argv[2] if len(sys.argv) > 2 else tempfile.mkdtemp(prefix="parquet_check.")
@@ -224,29 +225,24 @@ for cond, sql in (("few = 3", "few = 3"), ("sorted < 100", "sorted < 100"), ("so
             print(f"FAIL filter {cond}: {got.strip()}, not {want}")
 
 # Spark reads what we write as it reads what pyarrow wrote.
-try:
-    from pyspark.sql import SparkSession
-except ImportError:
-    print("parquet: pyspark is not installed, Spark was not asked")
-else:
-    spark = SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false").config(
-        "spark.sql.session.timeZone", "UTC").getOrCreate()
-    spark.sparkContext.setLogLevel("ERROR")
-    for name, table in (("flat", TP), ("nested", NT), ("null", pa.table({"a": pa.nulls(N, pa.int32()), "c": pa.array(range(N))})), ("none", TP.slice(0, 0))):
-        for codec in ("snappy", "zstd", "gzip", "none", "lz4_raw"):
-            checks += 1
-            p, out = write("spark", table), os.path.join(work, "out.parquet")
-            run("copy", p, out, codec, "3000")
-            got = [spark.sql(f"select count(*), sum(xxhash64(to_json(struct(*))) % 1000000007), any_value(typeof(struct(*))) from parquet.`{f}`").collect()[0] for f in (p, out)]
-            if got[0] != got[1]:
+spark = SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false").config("spark.ui.showConsoleProgress", "false").config(
+    "spark.sql.session.timeZone", "UTC").getOrCreate()
+spark.sparkContext.setLogLevel("ERROR")
+for name, table in (("flat", TP), ("nested", NT), ("null", pa.table({"a": pa.nulls(N, pa.int32()), "c": pa.array(range(N))})), ("none", TP.slice(0, 0))):
+    for codec in ("snappy", "zstd", "gzip", "none", "lz4_raw"):
+        checks += 1
+        p, out = write("spark", table), os.path.join(work, "out.parquet")
+        run("copy", p, out, codec, "3000")
+        got = [spark.sql(f"select count(*), sum(xxhash64(to_json(struct(*))) % 1000000007), any_value(typeof(struct(*))) from parquet.`{f}`").collect()[0] for f in (p, out)]
+        if got[0] != got[1]:
+            failures += 1
+            print(f"FAIL Spark {name} {codec}: {got[1]}, not {got[0]}")
+        if name == "flat":
+            few = [spark.sql(f"select count(*) from parquet.`{f}` where few = 3 and ustr > 'value number 0.5' and date > date '1990-01-01'").collect() for f in (p, out)]
+            if few[0] != few[1]:
                 failures += 1
-                print(f"FAIL Spark {name} {codec}: {got[1]}, not {got[0]}")
-            if name == "flat":
-                few = [spark.sql(f"select count(*) from parquet.`{f}` where few = 3 and ustr > 'value number 0.5' and date > date '1990-01-01'").collect() for f in (p, out)]
-                if few[0] != few[1]:
-                    failures += 1
-                    print(f"FAIL Spark's filter {codec}: {few[1]}, not {few[0]}")
-    spark.stop()
+                print(f"FAIL Spark's filter {codec}: {few[1]}, not {few[0]}")
+spark.stop()
 
 print(f"parquet: {checks} checks, {failures} failed")
 sys.exit(1 if failures else 0)

@@ -42,11 +42,23 @@ $(SIM): $(SIM_OBJ) $(LIB)
 sim: $(SIM)
 	$(Q)$(SIM) --seeds $(or $(SEEDS),2000) --from $(or $(FROM),1)
 
+# Broken variants of the cores: each passes the unit tests and is found here. NAMES="part of a name"
+.PHONY: mutants
+mutants: $(SIM) $(BUILD)/tests/unit/test_sched $(BUILD)/tests/unit/test_control
+	$(Q)python3 tests/sim/mutants.py $(BUILD) "$(CC)" "$(CFLAGS)" "$(LDLIBS)" $(NAMES)
+
 # ---- sql: statements with the answers of other engines, in every layout. FILES="tests/sql/join.test" ----
 CHECKS += sql
 .PHONY: sql
 sql: all
 	$(Q)python3 tests/sql/run.py $(FILES)
+	$(Q)$(PYTHON) tests/sql/tpch_rows.py 0.1
+	$(Q)$(PYTHON) tests/sql/random_queries.py $(or $(COUNT),400) $(or $(SEED),1)
+
+# TPC-H at SF 1 on every layout, with DuckDB's rows.
+.PHONY: tpch
+tpch: all
+	$(Q)$(PYTHON) tests/sql/tpch_rows.py 1
 
 # ---- cluster: real daemons on loopback. TESTS="part of a name" ----
 CHECKS += cluster
@@ -57,6 +69,15 @@ cluster: all
 # The sweep: every TPC-H query, a kill at every point and at seeded times, RUNS times. SEED=2 SCALE=0.1
 kills: all
 	$(Q)RUNS=$(or $(RUNS),20) SEED=$(or $(SEED),2) SCALE=$(or $(SCALE),0.1) $(PYTHON) tests/cluster/test_kill.py
+
+# ---- formats: what is read and written, beside Spark, DuckDB and pyarrow ----
+CHECKS += formats parquet
+.PHONY: formats parquet
+formats: all $(BUILD)/tests/unit/test_csv
+	$(Q)$(PYTHON) tests/formats_check.py build/drover $(BUILD)/tests/unit/test_csv
+
+parquet: $(BUILD)/tests/unit/test_parquet
+	$(Q)$(PYTHON) tests/parquet_check.py $(BUILD)/tests/unit/test_parquet
 
 # ---- write: files for other engines and from them, failures, kills in commits. TESTS="part of a name" ----
 CHECKS += write
@@ -75,6 +96,32 @@ CHECKS += web
 .PHONY: web
 web: all
 	$(Q)$(PYTHON) tests/web/run.py
+
+# ---- fuzz: one target per decoder of foreign bytes. check replays the corpora; FUZZ=name SECONDS=60 ----
+FUZZ_ALL := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+REPLAY := $(FUZZ_ALL:%=$(BUILD)/tests/fuzz/replay_%)
+CHECKS += replay
+.PHONY: replay fuzz fuzzers
+$(BUILD)/tests/fuzz/replay_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay.o $(LIB)
+	$(Q)$(CXX) $(CFLAGS:-std=gnu17=) -o $@ $^ $(LDLIBS)
+
+replay: $(REPLAY)
+	$(Q)for f in $(FUZZ_ALL); do files=$$(ls tests/fuzz/corpus/$$f/* 2>/dev/null); \
+	    [ "$$files" ] || { echo "fuzz $$f: no corpus"; exit 1; }; \
+	    printf "fuzz %s: " $$f; $(BUILD)/tests/fuzz/replay_$$f $$files || exit 1; done
+
+# Built whole by clang, in a folder of its own. What is found lands in build/fuzz.
+fuzz:
+	$(Q)$(MAKE) --no-print-directory CC=clang CXX=clang++ SAN=fuzzer-no-link,address,undefined fuzzers
+$(BUILD)/tests/fuzz/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(LIB)
+	$(Q)$(CXX) $(CFLAGS:-std=gnu17=) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
+
+fuzzers: $(addprefix $(BUILD)/tests/fuzz/fuzz_,$(or $(FUZZ),$(FUZZ_ALL)))
+	$(Q)for f in $(or $(FUZZ),$(FUZZ_ALL)); do mkdir -p build/fuzz/$$f && echo "fuzz $$f: $(or $(SECONDS),60) s" && \
+	    UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 $(BUILD)/tests/fuzz/fuzz_$$f -max_total_time=$(or $(SECONDS),60) -timeout=10 \
+	    -rss_limit_mb=2048 -print_final_stats=1 -artifact_prefix=build/fuzz/$$f/found- build/fuzz/$$f tests/fuzz/corpus/$$f \
+	    > build/fuzz/$$f.log 2>&1 || { tail -60 build/fuzz/$$f.log; exit 1; }; \
+	    grep -E "number_of_executed_units|Done" build/fuzz/$$f.log; done
 
 # ---- sanitize: a short pass under the sanitizers ----
 .PHONY: sanitize

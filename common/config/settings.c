@@ -96,7 +96,7 @@ static bool valid(const struct setting_row *row, const char *value)
 
 int settings_set(struct settings *s, const char *key, const char *value, char **ret_warning, struct error *err)
 {
-    static const char *const kinds[] = {"true or false", "a whole number", "a size such as 64m", "a time such as 30s", "a text"};
+    static const char *const kinds[] = {"boolean", "int", "a size such as 64m", "a time such as 30s", "string"};
     *ret_warning = NULL;
     const struct setting_row *row = find(key);
     if (!row && str_has_prefix(key, "drover."))

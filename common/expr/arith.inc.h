@@ -46,6 +46,7 @@ static bool NAME(const struct column *x, const struct column *y, const struct ke
         return PASTE(NAME, _cv)(a[0], b, k->rows, out);
     if (cb && !ca)
         return PASTE(NAME, _vc)(a, b[0], k->rows, out);
+    ASSERT(!ca || k->rows <= 1); /* two constants are added once */
     return PASTE(NAME, _vv)(a, b, k->rows, out);
 }
 #undef NAME

@@ -457,6 +457,21 @@ static int eval_entries(struct expr_state *st, uint32_t index, const struct colu
     return 0;
 }
 
+/* Every argument is one value for all rows of this batch: so is the result. */
+static int eval_once(struct expr_state *st, uint32_t index, struct column *args, struct column *ret, struct error *err)
+{
+    const struct step *s = &st->p->steps[index];
+    for (uint32_t i = 0; i < s->arg_count; i++)
+        args[i].rows = 1;
+    struct kernel k = {.ar = &st->ar, .node = s->e, .cx = st->p->cx, .rows = 1, .sel_count = 1, .rng = &st->rng,
+                       .cache = &st->memos[index].cache, .partition = st->partition, .err = err};
+    TRY(run_kernel(&k, s, args, ret));
+    if (ret->kind == COL_FLAT)
+        ret->kind = COL_CONST;
+    ret->rows = st->b->rows;
+    return 0;
+}
+
 static int eval_call(struct expr_state *st, uint32_t index, struct rows rows, struct column *ret, struct error *err)
 {
     const struct step *s = &st->p->steps[index];
@@ -481,6 +496,8 @@ static int eval_call(struct expr_state *st, uint32_t index, struct rows rows, st
     if (dicts == 1 && flats == 0 && s->per_entry && !type_is_nested(s->e->type) &&
         (args[dict_arg].dict_rows <= rows.count * 2 || args[dict_arg].dict_id))
         return eval_entries(st, index, args, dict_arg, ret, err);
+    if (dicts == 0 && flats == 0 && s->arg_count > 0 && rows.count > 0 && !(s->e->fn->flags & FN_RANDOM) && !type_is_nested(s->e->type))
+        return eval_once(st, index, args, ret, err);
     for (uint32_t i = 0; i < s->arg_count; i++) {
         bool flat = args[i].kind == COL_DICT || (args[i].kind == COL_CONST && (s->e->fn->flags & FN_FLAT));
         if (flat)

@@ -9,31 +9,23 @@
 
 /* ---- numbers ---- */
 
-bool cell_parse_integer(const char *p, size_t n, const struct type *t, int64_t *ret)
+const int64_t cell_integer_max[TYPE_ID_COUNT] = {
+    [TYPE_TINYINT] = INT8_MAX, [TYPE_SMALLINT] = INT16_MAX, [TYPE_INT] = INT32_MAX, [TYPE_BIGINT] = INT64_MAX};
+
+bool cell_parse_long_integer(const char *p, size_t n, const struct type *t, int64_t *ret)
 {
-    static const int64_t max[] = {[TYPE_TINYINT] = INT8_MAX, [TYPE_SMALLINT] = INT16_MAX, [TYPE_INT] = INT32_MAX};
     const char *end = p + n;
     bool negative = n && *p == '-';
+    uint64_t v = 0, limit = (uint64_t)cell_integer_max[t->id];
     if (n && (*p == '-' || *p == '+'))
         p++;
     if (p == end)
         return false;
-    uint64_t v = 0;
-    if (LIKELY(end - p <= 18)) {
-        for (; p < end; p++) {
-            unsigned d = (unsigned char)*p - '0';
-            if (d > 9)
-                return false;
-            v = v * 10 + d;
-        }
-    } else {
-        for (; p < end; p++) {
-            unsigned d = (unsigned char)*p - '0';
-            if (d > 9 || __builtin_mul_overflow(v, 10, &v) || __builtin_add_overflow(v, d, &v))
-                return false;
-        }
+    for (; p < end; p++) {
+        unsigned d = (unsigned char)*p - '0';
+        if (d > 9 || __builtin_mul_overflow(v, 10, &v) || __builtin_add_overflow(v, d, &v))
+            return false;
     }
-    uint64_t limit = t->id == TYPE_BIGINT ? INT64_MAX : (uint64_t)max[t->id];
     if (v > limit + negative)
         return false;
     *ret = negative ? (int64_t)-v : (int64_t)v;
@@ -99,6 +91,37 @@ static bool read_digits(const char *p, const char *end, struct digits *ret)
     return p == end;
 }
 
+/* The same for the usual: at most 18 digits, a point among them, no exponent. */
+static inline bool plain_digits(const char *p, size_t n, struct digits *ret)
+{
+    const char *end = p + n, *point = NULL;
+    uint64_t v = 0;
+    bool negative = n && *p == '-';
+    p += n && (*p == '-' || *p == '+');
+    if (end - p > 18 || p == end)
+        return false;
+    const char *first = p;
+    for (;; p++) {
+        unsigned c = p < end ? (unsigned char)*p - '0' : 10;
+        if (LIKELY(c <= 9)) {
+            v = v * 10 + c;
+        } else if (p < end && *p == '.' && !point) {
+            point = p;
+        } else {
+            break;
+        }
+    }
+    if (p != end || (point && end - first == 1))
+        return false;
+    *ret = (struct digits){v, point ? -(int)(end - point - 1) : 0, 0, negative};
+    return true;
+}
+
+static inline uint64_t pow10_u64(unsigned n)
+{
+    return (uint64_t)pow10_i64[n < 18 ? n : 18];
+}
+
 static const double pow10_f64[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
                                    1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
 
@@ -125,7 +148,7 @@ bool cell_parse_f64(const char *p, size_t n, double *ret)
 {
     struct digits d;
     trim(&p, &n);
-    if (read_digits(p, p + n, &d) && d.count <= 19 && d.mantissa <= 1ull << 53 && d.exponent >= -22 && d.exponent <= 22) {
+    if ((plain_digits(p, n, &d) || read_digits(p, p + n, &d)) && d.count <= 19 && d.mantissa <= 1ull << 53 && d.exponent >= -22 && d.exponent <= 22) {
         double v = (double)d.mantissa; /* exact, and so is one operation with an exact power of ten */
         v = d.exponent < 0 ? v / pow10_f64[-d.exponent] : v * pow10_f64[d.exponent];
         *ret = d.negative ? -v : v;
@@ -142,7 +165,7 @@ bool cell_parse_f32(const char *p, size_t n, float *ret)
 {
     struct digits d;
     trim(&p, &n);
-    if (read_digits(p, p + n, &d) && d.count <= 19 && d.mantissa <= 1u << 24 && d.exponent >= -10 && d.exponent <= 10) {
+    if ((plain_digits(p, n, &d) || read_digits(p, p + n, &d)) && d.count <= 19 && d.mantissa <= 1u << 24 && d.exponent >= -10 && d.exponent <= 10) {
         float v = (float)d.mantissa;
         v = d.exponent < 0 ? v / (float)pow10_f64[-d.exponent] : v * (float)pow10_f64[d.exponent];
         *ret = d.negative ? -v : v;
@@ -158,8 +181,16 @@ bool cell_parse_f32(const char *p, size_t n, float *ret)
 bool cell_parse_decimal(const char *p, size_t n, const struct type *t, int128_t *ret)
 {
     struct digits d;
-    if (read_digits(p, p + n, &d) && d.count <= 18 && d.exponent <= 0 && -d.exponent <= t->scale) {
-        int128_t v = (int128_t)d.mantissa * pow10_i128[t->scale + d.exponent];
+    if (plain_digits(p, n, &d) && -d.exponent <= t->scale) {
+        unsigned up = (unsigned)(t->scale + d.exponent);
+        if (up <= 18 && t->precision <= 18) {
+            uint64_t v;
+            if (__builtin_mul_overflow(d.mantissa, (uint64_t)pow10_i64[up], &v) || v >= (uint64_t)pow10_u64(t->precision))
+                return false;
+            *ret = d.negative ? -(int64_t)v : (int64_t)v;
+            return true;
+        }
+        int128_t v = (int128_t)d.mantissa * pow10_i128[up];
         *ret = d.negative ? -v : v;
         return decimal_fits(v, t->precision);
     }
@@ -311,12 +342,14 @@ static void format_moment(const struct datetime_pattern *pattern, int64_t local,
         days--;
     }
     format_date((int32_t)days, out); /* Spark's default: yyyy-MM-dd'T'HH:mm:ss.SSSXXX */
-    int s = (int)(rest / 1000000), o = (int)(offset / 60000000);
+    int s = (int)(rest / 1000000), o = (int)(offset / 1000000);
     buf_addf(out, "T%02d:%02d:%02d.%03d", s / 3600, s / 60 % 60, s % 60, (int)(rest / 1000 % 1000));
     if (with_zone && o == 0)
         buf_addc(out, 'Z');
     else if (with_zone)
-        buf_addf(out, "%c%02d:%02d", o < 0 ? '-' : '+', abs(o) / 60, abs(o) % 60);
+        buf_addf(out, "%c%02d:%02d", o < 0 ? '-' : '+', abs(o) / 3600, abs(o) / 60 % 60);
+    if (with_zone && o % 60)
+        buf_addf(out, ":%02d", abs(o) % 60);
 }
 
 static void format_binary(const struct strview *s, struct buf *out)

@@ -8,7 +8,27 @@
 #include "common/format/text_options.h"
 
 /* Each false when the bytes are no such value. */
-bool cell_parse_integer(const char *p, size_t bytes, const struct type *t, int64_t *ret); /* TINYINT to BIGINT */
+bool cell_parse_long_integer(const char *p, size_t bytes, const struct type *t, int64_t *ret);
+extern const int64_t cell_integer_max[TYPE_ID_COUNT];
+static inline bool cell_parse_integer(const char *p, size_t bytes, const struct type *t, int64_t *ret) /* TINYINT to BIGINT */
+{
+    const char *end = p + bytes;
+    uint64_t v = 0;
+    if (UNLIKELY(bytes > 18 || bytes == 0))
+        return cell_parse_long_integer(p, bytes, t, ret);
+    bool negative = *p == '-';
+    p += negative || *p == '+';
+    if (p == end)
+        return false;
+    do {
+        unsigned d = (unsigned char)*p - '0';
+        if (d > 9)
+            return false;
+        v = v * 10 + d;
+    } while (++p < end);
+    *ret = negative ? (int64_t)-v : (int64_t)v;
+    return v <= (uint64_t)cell_integer_max[t->id] + negative;
+}
 bool cell_parse_f64(const char *p, size_t bytes, double *ret);  /* as Java's Double.parseDouble */
 bool cell_parse_f32(const char *p, size_t bytes, float *ret);
 bool cell_parse_decimal(const char *p, size_t bytes, const struct type *t, int128_t *ret); /* commas mean nothing */

@@ -165,8 +165,10 @@ static int skip_mark(struct text_window *w, struct error *err)
 {
     while (!w->eof && w->end < 3)
         TRY(window_fill(w, err));
-    if (w->end >= 3 && memcmp(w->data, "\xef\xbb\xbf", 3) == 0)
+    if (w->end >= 3 && memcmp(w->data, "\xef\xbb\xbf", 3) == 0) {
         w->at = 3;
+        w->limit = w->limit > 3 ? w->limit : 4; /* the first record begins with the mark, at 0 */
+    }
     return 0;
 }
 

@@ -38,8 +38,8 @@ static int walk(struct arena *ar, const char *path, size_t root, unsigned depth,
     int rc = 0;
     for (int i = 0; i < n; i++) {
         const char *name = names[i]->d_name;
-        /* _x=1 is a partition folder all the same */
-        bool hidden = name[0] == '.' || (name[0] == '_' && !strchr(name, '='));
+        /* _x=1 is a partition folder all the same; the suffix is that of a file still on its way */
+        bool hidden = name[0] == '.' || (name[0] == '_' && !strchr(name, '=')) || str_has_suffix(name, "._COPYING_");
         if (!hidden && rc == 0)
             rc = walk(ar, arena_printf(ar, "%s/%s", path, name), root, depth - 1, list, err);
         free(names[i]);

@@ -100,6 +100,8 @@ WARN_UNUSED int name_split(struct binder *b, const struct ast_name *n, const cha
 WARN_UNUSED int name_find(struct binder *b, const struct ast_name *n, struct relation **ret);
 WARN_UNUSED int name_need(struct binder *b, const struct ast_name *n, struct relation **ret); /* ERR_TABLE_MISSING */
 int name_missing(struct binder *b, const struct ast_name *n, struct span span);
+int name_missing_to_drop(struct binder *b, const struct ast_name *n);
+const char *name_search_path(struct binder *b); /* as errors show it */
 int name_missing_database(struct binder *b, const char *name, struct span span);
 const char *name_last(const struct ast_name *n);
 /* Sets the span and returns the code. */

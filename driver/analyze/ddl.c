@@ -171,7 +171,7 @@ static int view_name(struct binder *b, const struct ast_statement *st, struct re
     if (st->name.count > 1) {
         error_set(b->err, ERR_TEMP_QUALIFIER, "objectType", "VIEW", "objectName", quoted(b->ar, name_last(&st->name)), "qualifier",
                   quoted(b->ar, st->name.parts[0].text), NULL);
-        return bind_fail_at(b, st->name.span);
+        return bind_fail_at(b, st->span);
     }
     r->temporary = true;
     r->name = arena_strdup(&r->ar, name_last(&st->name));
@@ -381,7 +381,7 @@ int ddl_drop(struct binder *b, const struct ast_statement *st, struct analyzed *
     rows_none(ret);
     TRY(name_find(b, &st->name, &r));
     if (!r)
-        return st->if_exists ? 0 : name_missing(b, &st->name, st->name.span);
+        return st->if_exists ? 0 : name_missing_to_drop(b, &st->name);
     if (st->kind == AST_STMT_DROP_VIEW && !r->is_view && !r->temporary)
         return wrong_kind(b, st, r);
     ret->effect = (struct effect){.kind = r->database ? EFFECT_DROP_RELATION : EFFECT_DROP_VIEW, .name = arena_strdup(b->ar, r->name),

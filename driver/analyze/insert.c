@@ -405,7 +405,10 @@ int insert_table(struct binder *b, const struct ast_statement *st, struct analyz
                            .values = ARENA_ARRAY(b->ar, struct expr *, r->schema.count)};
     if (st->if_not_exists && !st->overwrite) {
         error_set(b->err, ERR_STATEMENT_CLAUSE, "operation", "INSERT INTO ... IF NOT EXISTS", NULL);
-        return bind_fail_at(b, st->span);
+        struct span head = {st->span.start, st->query->span.start};
+        while (head.stop > head.start && b->sql[head.stop - 1] <= ' ')
+            head.stop--;
+        return bind_fail_at(b, head);
     }
     TRY(static_partitions(b, &in));
     TRY(place_columns(b, &in));

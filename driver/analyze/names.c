@@ -113,6 +113,19 @@ static void try_name(struct nearest *near, const char *name)
     }
 }
 
+const char *name_search_path(struct binder *b)
+{
+    return arena_printf(b->ar, "[`system`.`builtin`, `system`.`session`, `%s`.`%s`]", CATALOG_NAME, b->snap->database);
+}
+
+int name_missing_to_drop(struct binder *b, const struct ast_name *n)
+{
+    const char *database = n->count > 1 ? n->parts[n->count - 2].text : b->snap->database;
+    error_set(b->err, ERR_TABLE_MISSING, "relationName", arena_printf(b->ar, "`%s`.`%s`.`%s`", CATALOG_NAME, database, name_last(n)), "searchPath",
+              arena_printf(b->ar, "[`%s`.`%s`]", CATALOG_NAME, database), "proposal", "SHOW TABLES lists what there is", NULL);
+    return bind_fail_at(b, n->span);
+}
+
 int name_missing(struct binder *b, const struct ast_name *n, struct span span)
 {
     struct buf text = BUF_INIT;
@@ -126,8 +139,7 @@ int name_missing(struct binder *b, const struct ast_name *n, struct span span)
         STRMAP_EACH(&db->relations, e)
             try_name(&near, e->key);
     }
-    error_set(b->err, ERR_TABLE_MISSING, "relationName", text.data, "searchPath",
-              "[`system`.`builtin`, `system`.`session`, `spark_catalog`.`default`]", "proposal", near.best, NULL);
+    error_set(b->err, ERR_TABLE_MISSING, "relationName", text.data, "searchPath", name_search_path(b), "proposal", near.best, NULL);
     buf_fini(&text);
     return bind_fail_at(b, span);
 }

@@ -168,8 +168,10 @@ static void on_done(struct sched *s, const struct sched_event *ev)
         struct job *job = a->job;
         uint32_t stage = a->stage, partition = a->partition;
         bool counts = a->state == ATTEMPT_LAUNCHED && job->state == JOB_RUNNING;
-        if (counts)
+        if (counts) {
             latency_add(&job->stages[stage].latency, s->now - a->launched_us);
+            latency_add(&s->latency, s->now - a->launched_us);
+        }
         sched_attempt_gone(s, a);
         if (!counts)
             continue;

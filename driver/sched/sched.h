@@ -168,6 +168,8 @@ struct attempt_view {
 };
 uint32_t sched_running(const struct sched *s, uint64_t executor_id, uint32_t max, struct attempt_view *ret);
 uint64_t sched_stale_events(const struct sched *s); /* ignored: wrong incarnation, unknown attempt, late answers */
+/* Launch to result of all attempts so far: the duration that this share of them did not exceed, to 25 %. */
+uint64_t sched_launch_to_result_us(const struct sched *s, double share);
 uint32_t sched_active_jobs(const struct sched *s);
 /* Bytes that a job's tasks and stages take here. */
 uint64_t sched_job_bytes(const struct sched *s, uint64_t job_id);

@@ -118,6 +118,7 @@ struct sched {
     uint32_t room;              /* executor index that let attempts go, NONE */
     struct queued *head, **tail, *taken;
     uint64_t stale;
+    struct latency latency;     /* of all jobs */
     int64_t now;
 };
 

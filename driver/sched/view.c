@@ -117,6 +117,11 @@ uint64_t sched_stale_events(const struct sched *s)
     return s->stale;
 }
 
+uint64_t sched_launch_to_result_us(const struct sched *s, double share)
+{
+    return latency_at(&s->latency, share);
+}
+
 uint32_t sched_active_jobs(const struct sched *s)
 {
     return s->active_count;

@@ -101,7 +101,8 @@ struct operation {
     struct analyzed analyzed;
     struct stage_dag *dag;
     struct buf explain;
-    struct error error;          /* of planning, then of the operation */
+    struct error plan_error;     /* the worker's while it plans: a cancel may end the operation meanwhile */
+    struct error error;          /* what it ended with */
     uint64_t job_id;             /* 0: none */
     struct stage_sent *sent;     /* dag->stage_count */
     struct result_part *parts;

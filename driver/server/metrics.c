@@ -51,6 +51,12 @@ static void executor_states(const struct driver *dr, struct buf *out)
     metric_value(METRIC_EXECUTORS, "lost", (double)lost, out);
 }
 
+static void launch_to_result(const struct driver *dr, struct buf *out)
+{
+    metric_value(METRIC_LAUNCH_TO_RESULT, "0.5", (double)sched_launch_to_result_us(dr->sched, 0.5) / 1e6, out);
+    metric_value(METRIC_LAUNCH_TO_RESULT, "0.99", (double)sched_launch_to_result_us(dr->sched, 0.99) / 1e6, out);
+}
+
 static void closes(const struct rpc *rpc, struct buf *out)
 {
     static const char *const names[] = {
@@ -74,6 +80,7 @@ void status_metrics(struct driver *dr, struct buf *out)
         case METRIC_CONNECTIONS_OPEN: metric_value(m, NULL, dr->rpc.conn_count, out); break;
         case METRIC_EVENTS_STALE: metric_value(m, NULL, (double)sched_stale_events(dr->sched), out); break;
         case METRIC_EXECUTORS: executor_states(dr, out); break;
+        case METRIC_LAUNCH_TO_RESULT: launch_to_result(dr, out); break;
         case METRIC_RPC_BYTES_IN: metric_value(m, NULL, (double)c->bytes_in, out); break;
         case METRIC_RPC_BYTES_OUT: metric_value(m, NULL, (double)c->bytes_out, out); break;
         case METRIC_RPC_FRAMES_IN: metric_value(m, NULL, (double)c->frames_in, out); break;

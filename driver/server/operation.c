@@ -127,7 +127,7 @@ static struct file_stats *no_stats(const struct table_ref *t, void *ctx)
 
 static int plan(struct operation *op)
 {
-    struct error *err = &op->error;
+    struct error *err = &op->plan_error;
     struct arena *ar = &op->ar;
     struct ast_statement *st;
     const struct settings *set = &op->snapshot->settings;
@@ -257,13 +257,13 @@ static void plan_done(struct work *w)
     struct operation *op = (struct operation *)((char *)w - offsetof(struct operation, work));
     struct error err = ERROR_INIT;
     if (op->state == OP_ENDED) { /* cancelled meanwhile */
-        error_fini(&op->error);
+        error_fini(&op->plan_error);
         sealed_unref(op->analyzed.rows);
         op->analyzed.rows = NULL;
         return;
     }
-    if (op->error.code) {
-        error_move(&err, &op->error);
+    if (op->plan_error.code) {
+        error_move(&err, &op->plan_error);
         operation_end(op, &err);
         return;
     }
@@ -597,6 +597,7 @@ void operation_free(struct operation *op)
     arena_fini(&op->ar);
     buf_fini(&op->explain);
     buf_fini(&op->warnings);
+    error_fini(&op->plan_error);
     error_fini(&op->error);
     xfree(op->parts);
     xfree(op->sent);

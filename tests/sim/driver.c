@@ -107,6 +107,7 @@ static void launch(struct world *w, const struct sched_action *a)
         at->stage = a->stage;
         at->partition = a->partitions[i];
         at->registration = reg;
+        check_launch(w, at);
     }
     send_message(w, m);
 }
@@ -313,6 +314,8 @@ static void on_failed(struct world *w, uint32_t reg, struct message *m)
         a->job->failures[a->stage][a->partition]++;
     if (a)
         a->truth = TRUTH_GONE;
+    for (uint32_t i = 0; a && i < m->lost_count; i++)
+        find_attempt(w, m->lost_attempts[i])->missed = true;
     driver_event(w, &(struct sched_event){.kind = SCHED_ATTEMPT_FAILED, .executor_id = r->id, .incarnation = m->incarnation, .attempt_id = m->attempt,
                                           .error = &err, .fetch_failed = m->fetch_failed, .lost_stage = m->lost_stage, .lost_count = m->lost_count,
                                           .lost_partitions = m->lost, .lost_attempts = m->lost_attempts});

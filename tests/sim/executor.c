@@ -66,10 +66,9 @@ static void start_ready(struct world *w, struct process *p)
 
 static void run(struct world *w, struct process *p, struct task_model *t)
 {
-    if (t->phase == PHASE_START && !t->attempt->ran) {
-        t->attempt->ran = true;
-        t->attempt->truth = t->attempt->truth; /* it runs here and nowhere else: */
-    }
+    if (!t->started && t->attempt->ran)
+        violate(w, "I3", "attempt %llx runs twice", (unsigned long long)t->attempt->id);
+    t->started = t->attempt->ran = true;
     if (t->on != p)
         violate(w, "I3", "attempt %llx runs where it was not launched", (unsigned long long)t->attempt->id);
     t->next = NULL;
@@ -163,7 +162,7 @@ static void carry_out(struct world *w, struct process *p, const struct control_a
         break;
     case CONTROL_SEND_RESULT: send_result(w, p, t); break;
     case CONTROL_DROP_RESULT: break;
-    case CONTROL_REFUSE: violate(w, "I3", "executor process %u refuses attempt %llx: %s", p->index, (unsigned long long)a->attempt_id, a->reason);
+    case CONTROL_REFUSE: violate(w, "I8", "executor process %u refuses attempt %llx, what that needs was let go: %s", p->index, (unsigned long long)a->attempt_id, a->reason);
     case CONTROL_REPORT: send_done(w, p, a->cookies, a->count); break;
     case CONTROL_REPORT_FAILED:
         send_failed(w, p, t, a->killed);

@@ -1,5 +1,5 @@
 /*
- * sim --seeds N --from K [--executors E]: N worlds, one after the other. Prints faults by class and one hash over
+ * sim --seeds N --from K [--executors E] [--once]: N worlds, one after the other. Prints faults by class and one hash over
  * all traces. The first seed that breaks an invariant is printed with its name, and ends the run with 1.
  */
 #include <signal.h>
@@ -66,6 +66,8 @@ int main(int argc, char **argv)
 {
     uint64_t seeds = 100, from = 1;
     uint32_t executors = 0;
+    bool once = argc > 1 && strcmp(argv[argc - 1], "--once") == 0; /* no second run for the traces */
+    argc -= once;
     for (int i = 1; i + 1 < argc; i += 2) {
         uint64_t v = strtoull(argv[i + 1], NULL, 10);
         if (strcmp(argv[i], "--seeds") == 0)
@@ -83,7 +85,7 @@ int main(int argc, char **argv)
     for (uint64_t seed = from; seed < from + seeds; seed++) {
         struct totals first = {0}, second = {0};
         run_seed(seed, executors, &t);
-        if (seed % 50 != from % 50)
+        if (once || seed % 50 != from % 50)
             continue;
         run_seed(seed, executors, &first); /* the same seed, the same trace */
         run_seed(seed, executors, &second);

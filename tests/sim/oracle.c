@@ -250,6 +250,15 @@ void accept_done(struct world *w, struct attempt_model *a)
     a->job->winner[a->stage][a->partition] = a;
 }
 
+/* What is launched again was lost: its executor is gone, or a reader missed its output. */
+void check_launch(struct world *w, const struct attempt_model *a)
+{
+    const struct attempt_model *winner = a->job->winner[a->stage][a->partition];
+    if (winner && a->job->determinate && !winner->missed && w->registrations[winner->registration].live)
+        violate(w, "I6", "job %llu: stage %u partition %u runs again, but its output lies where it was", (unsigned long long)a->job->id, a->stage,
+                a->partition);
+}
+
 /* Everything that came of indeterminate stages must come of the same runs of them. */
 static void check_lineage(struct world *w, struct job_model *job, const struct attempt_model *a)
 {

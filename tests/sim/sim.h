@@ -82,7 +82,9 @@ struct attempt_model {
     struct job_model *job;
     uint32_t stage, partition, registration;
     enum attempt_truth truth;
-    bool ran, ended_well, mixed;         /* mixed: it read outputs that do not belong together */
+    bool ran, ended_well;
+    bool mixed;                          /* it read outputs that do not belong together */
+    bool missed;                         /* a reader has told the driver that its output cannot be read */
     uint64_t value, rows_out, rows_in;
     uint64_t lineage[STAGES_MAX];        /* which outputs of each indeterminate ancestor it came of */
 };
@@ -106,7 +108,7 @@ struct task_model {                      /* a cookie */
     struct attempt_model *attempt;
     struct process *on;
     enum task_phase phase;
-    bool cancel, damaged;
+    bool cancel, started;
     struct inputs_model *inputs[STAGES_MAX]; /* by index of parent, as they were when it read them */
     uint32_t outstanding;                /* answers of peers */
     uint32_t emitted, runs;
@@ -263,6 +265,7 @@ uint64_t run_value(uint64_t value, uint32_t seq);
 uint32_t run_count(const struct job_model *job, uint32_t partition);
 void compute_attempt(struct world *w, struct task_model *t);
 void accept_done(struct world *w, struct attempt_model *a);
+void check_launch(struct world *w, const struct attempt_model *a);
 void check_delivered(struct world *w, struct job_model *job, uint32_t partition, struct attempt_model *a, uint32_t seq, uint64_t value);
 void check_commit(struct world *w, struct job_model *job);
 void check_ended(struct world *w, struct job_model *job, const struct error *err);

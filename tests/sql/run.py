@@ -94,10 +94,11 @@ def differs(case, doc):
 
 def run_layout(args, files, layout, script):
     executors, batch, single = layout
-    command = [args.drover, "sql", "--format", "jsonl", "--keep-going", "--executors", str(executors), "--slots", "2" if executors == 1 else "1",
+    command = [os.path.abspath(args.drover), "sql", "--format", "jsonl", "--keep-going", "--executors", str(executors), "--slots", "2" if executors == 1 else "1",
                "--memory", "1g", "--conf", f"drover.batch.rows={batch}", "--conf", f"drover.plan.single={str(single).lower()}",
                "-f", script]
-    p = subprocess.run(command, capture_output=True, text=True, timeout=args.timeout)
+    with tempfile.TemporaryDirectory() as cwd:  # where tables without a location go
+        p = subprocess.run(command, capture_output=True, text=True, timeout=args.timeout, cwd=cwd)
     docs = [json.loads(line) for line in p.stdout.splitlines() if line.startswith("{")]
     wrong = at = 0
     name = f"{executors} executors, batches of {batch}{'' if single else ', exchanges'}"

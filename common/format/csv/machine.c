@@ -1,6 +1,8 @@
 /* See machine.h. */
 #include "common/format/csv/machine.h"
 
+#include <emmintrin.h>
+
 static bool sep_at(const struct csv_machine *m, const char *p)
 {
     return (size_t)(m->end - p) >= m->o->sep_bytes && memcmp(p, m->o->sep, m->o->sep_bytes) == 0;
@@ -58,47 +60,49 @@ static void trim_right(const struct csv_machine *m, struct buf *out)
         out->bytes--;
 }
 
-/* A quote was not what it seemed: the value is everything from the opening quote to the next separator. */
-static int as_it_is(struct csv_machine *m, struct buf *out)
+/*
+ * A quote was not what it seemed: the value is everything from the opening quote to the next separator. The parser
+ * that is followed here remembers the first character of that rest when the text ends with it: a quote is added once more
+ * (adds_quote: where blanks and something else came before).
+ */
+static int as_it_is(struct csv_machine *m, bool adds_quote, struct buf *out)
 {
     buf_addc(out, 0);
     memmove(out->data + 1, out->data, out->bytes - 1);
     out->data[0] = m->o->quote;
-    for (;;) {
-        int c = next(m);
-        if (c < 0) {
-            trim_right(m, out);
-            return c;
-        }
+    int first = next(m), c = first;
+    for (; c >= 0; c = next(m))
         add(m, c, out);
-    }
+    if (c == CSV_END && adds_quote && first == (unsigned char)m->o->quote)
+        buf_addc(out, m->o->quote);
+    trim_right(m, out);
+    return c;
 }
 
-/* A quote inside that is followed by the escape: text up to the separator, escapes still counting. */
-static int escaped_text(struct csv_machine *m, int prev, struct buf *out)
+/* A quote inside that the escape c follows: text up to the separator, in which escapes still count. */
+static int escaped_text(struct csv_machine *m, int c, struct buf *out)
 {
     int quote = (unsigned char)m->o->quote, escape = (unsigned char)m->o->escape;
-    int escape2 = (unsigned char)m->o->escape_escape;
-    for (int c = next(m);; c = next(m)) {
-        if (c < 0)
-            return c;
+    int escape2 = (unsigned char)m->o->escape_escape, prev = c;
+    for (; c >= 0; c = next(m)) {
+        if (prev == quote && c != quote) {
+            buf_addc(out, (char)quote);
+            prev = c;
+        }
         if (c != quote && c != escape) {
-            if (prev == quote)
-                buf_addc(out, (char)quote);
             buf_addc(out, (char)c);
         } else if (c == escape && prev == escape2 && escape2) {
             buf_addc(out, (char)escape);
             c = 0;
-        } else if (prev == escape && c == quote) {
-            buf_addc(out, (char)quote);
-            c = 0;
         } else if (prev == escape) {
-            buf_addc(out, (char)prev);
-        } else if (prev == quote) {
+            buf_addc(out, (char)(c == quote ? quote : prev));
+            c = c == quote ? 0 : c;
+        } else if (c == quote && prev == quote) {
             buf_addc(out, (char)quote);
         }
         prev = c;
     }
+    return c;
 }
 
 /* Blanks after a closing quote mean nothing, unless text follows them. */
@@ -116,7 +120,7 @@ static int after_quote(struct csv_machine *m, int c, struct buf *out)
         return c;
     buf_addc(out, m->o->quote);
     buf_add(out, blanks, (size_t)(m->p - blanks));
-    return as_it_is(m, out);
+    return as_it_is(m, c != (unsigned char)m->o->quote, out);
 }
 
 /* Takes the rest of a run without quotes and escapes; returns what stopped it. */
@@ -153,7 +157,7 @@ int csv_machine_quoted(struct csv_machine *m, struct buf *out)
             if (prev == quote) {
                 buf_addc(out, (char)quote);
                 buf_addc(out, (char)c);
-                return as_it_is(m, out);
+                return as_it_is(m, false, out);
             }
             if (prev == escape && escape)
                 buf_addc(out, (char)escape);
@@ -174,41 +178,78 @@ int csv_machine_quoted(struct csv_machine *m, struct buf *out)
             buf_addc(out, (char)quote);
         } else if (prev == quote) {
             buf_addc(out, (char)quote);
-            return escaped_text(m, c, out);
+            c = escaped_text(m, c, out); /* takes the separator along */
+            if (is_end(c))
+                return c;
         }
         prev = c;
         c = next(m);
     }
 }
 
+/* The closing quote of a value that can be taken as it lies there; NULL when an escape may mean something. */
+static const char *find_close(const struct csv_machine *m, bool *ret_escapes)
+{
+    char quote = m->o->quote, escape = m->o->escape, escape2 = m->o->escape_escape;
+    *ret_escapes = false;
+    for (const char *p = m->p; p < m->end; p++) {
+        if (*p == quote)
+            return p[-1] == escape && escape && p > m->p ? NULL : p;
+        if (*p == escape && escape) {
+            if (p + 1 < m->end && (p[1] == quote || (p[1] == escape2 && escape2)))
+                return NULL;
+            *ret_escapes = true;
+        }
+        *ret_escapes |= *p == escape2 && escape2;
+        if (m->multi && (*p == '\n' || *p == '\r'))
+            return NULL;
+    }
+    return NULL;
+}
+
 bool csv_machine_plain_quoted(struct csv_machine *m, const char **ret_p, size_t *ret_bytes, int *ret_stop)
 {
-    size_t left = (size_t)(m->end - m->p);
-    const char *q = memchr(m->p, m->o->quote, left);
+    bool escapes;
+    const char *q = find_close(m, &escapes);
     if (!q)
-        return false;
-    size_t n = (size_t)(q - m->p);
-    if ((m->o->escape && m->o->escape != m->o->quote && memchr(m->p, m->o->escape, n)) ||
-        (m->o->escape_escape && memchr(m->p, m->o->escape_escape, n)) || (m->multi && memchr(m->p, '\r', n)))
         return false;
     struct csv_machine after = *m;
     after.p = q + 1;
     int stop = next(&after);
-    if (stop == CSV_MORE || stop >= 0)
+    if (stop == CSV_MORE || stop >= 0 || (escapes && (stop == CSV_END || m->o->sep_bytes > 1)))
         return false;
     *ret_p = m->p;
-    *ret_bytes = n;
+    *ret_bytes = (size_t)(q - m->p);
     *ret_stop = stop;
     *m = after;
     return true;
 }
 
+/* The first byte that may end an unquoted value. */
+static const char *find_stop(const struct csv_machine *m)
+{
+    const char *p = m->p;
+    char line_end = m->o->text.line_sep ? m->o->text.line_sep[0] : '\n';
+    const __m128i sep = _mm_set1_epi8(m->o->sep[0]), end1 = _mm_set1_epi8(line_end), end2 = _mm_set1_epi8('\r');
+    for (; p < m->end; p += 16) {
+        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+        __m128i hit = _mm_or_si128(_mm_cmpeq_epi8(v, end2), _mm_or_si128(_mm_cmpeq_epi8(v, sep), _mm_cmpeq_epi8(v, end1)));
+        unsigned mask = (unsigned)_mm_movemask_epi8(hit);
+        if (mask) {
+            p += __builtin_ctz(mask);
+            break;
+        }
+    }
+    return p < m->end ? p : m->end;
+}
+
 int csv_machine_plain(struct csv_machine *m)
 {
     int c;
-    do
+    do {
+        m->p = find_stop(m);
         c = next(m);
-    while (c >= 0);
+    } while (c >= 0);
     return c;
 }
 

@@ -38,10 +38,12 @@ static const char *text_of(const struct csv_options *c, struct arena *ar, const 
                            uint32_t *ret_bytes)
 {
     const char *s = options_get(c->text.all, name);
-    s = s ? arena_strdup(ar, s) : fallback;
+    size_t n = strlen(s ? s : fallback);
+    char *copy = arena_zalloc(ar, n + 32); /* readers take values by whole words */
+    memcpy(copy, s ? s : fallback, n);
     if (ret_bytes)
-        *ret_bytes = (uint32_t)strlen(s);
-    return s;
+        *ret_bytes = (uint32_t)n;
+    return copy;
 }
 
 static int read_flags(struct csv_options *c, struct error *err)

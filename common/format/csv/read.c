@@ -34,6 +34,7 @@ struct reader {
     struct csv_tokens tokens;
     struct row_scan scan;
     uint32_t column_count;
+    uint32_t total; /* the scan's columns, then those that only the column of corrupt records needs */
     struct csv_column *cols;
     struct column *columns;
     struct batch batch;
@@ -58,19 +59,26 @@ static uint32_t field_number(const struct reader *r, uint32_t column)
     return n;
 }
 
-static int open_column(struct reader *r, uint32_t i, struct error *err)
+static bool is_corrupt_column(const struct reader *r, uint32_t field)
+{
+    return field < r->spec->file_schema.count && strcmp(r->spec->file_schema.fields[field].name, r->o.text.corrupt_column) == 0;
+}
+
+/* Column i of the reader is this one of the table. */
+static int open_column(struct reader *r, uint32_t i, uint32_t field, struct error *err)
 {
     const struct scan_spec *spec = r->spec;
     struct csv_column *c = &r->cols[i];
     struct csv_tokens *t = &r->tokens;
-    uint32_t field = spec->columns[i], fields = spec->file_schema.count;
-    c->type = row_scan_type(spec, i);
+    uint32_t fields = spec->file_schema.count;
     if (field >= fields) {
         c->source = SOURCE_PARTITION;
         c->partition = field - fields;
+        c->type = spec->partition_schema.fields[c->partition].type;
         return 0;
     }
-    bool corrupt = strcmp(spec->file_schema.fields[field].name, r->o.text.corrupt_column) == 0;
+    c->type = spec->file_schema.fields[field].type;
+    bool corrupt = is_corrupt_column(r, field);
     if (corrupt && c->type->id != TYPE_STRING)
         return error_set(err, ERR_CORRUPT_TYPE, "columnName", r->o.text.corrupt_column, "actualType", c->type->text, NULL);
     if (!csv_can_hold(c->type))
@@ -91,27 +99,46 @@ static int open_column(struct reader *r, uint32_t i, struct error *err)
     return 0;
 }
 
+/* Corrupt records alone are asked for: what they are, all other columns tell. */
+static bool wants_only_corrupt(const struct reader *r)
+{
+    bool any = false;
+    for (uint32_t i = 0; i < r->column_count; i++) {
+        if (r->spec->columns[i] < r->spec->file_schema.count && !is_corrupt_column(r, r->spec->columns[i]))
+            return false;
+        any |= is_corrupt_column(r, r->spec->columns[i]);
+    }
+    return any;
+}
+
 static int open_columns(struct reader *r, struct error *err)
 {
     const struct scan_spec *spec = r->spec;
     struct csv_tokens *t = &r->tokens;
-    uint32_t wanted = 0;
-    r->column_count = spec->column_count;
-    r->cols = ARENA_ARRAY(&r->arena, struct csv_column, r->column_count);
-    r->columns = ARENA_ARRAY(&r->arena, struct column, r->column_count);
+    uint32_t wanted = 0, most = spec->column_count + spec->file_schema.count;
+    r->column_count = r->total = spec->column_count;
+    r->cols = ARENA_ARRAY(&r->arena, struct csv_column, most);
+    r->columns = ARENA_ARRAY(&r->arena, struct column, most);
     t->o = &r->o;
     t->arena = &r->batch_arena;
     t->slot_count = t->expected = field_number(r, spec->file_schema.count);
     t->slots = ARENA_ARRAY(&r->arena, uint32_t, t->slot_count);
     memset(t->slots, 0xff, t->slot_count * sizeof *t->slots);
     for (uint32_t i = 0; i < r->column_count; i++)
-        TRY(open_column(r, i, err));
+        TRY(open_column(r, i, spec->columns[i], err));
+    for (uint32_t f = 0; f < spec->file_schema.count && wants_only_corrupt(r); f++)
+        if (!is_corrupt_column(r, f))
+            TRY(open_column(r, r->total++, f, err));
     for (uint32_t k = 0; k < t->slot_count; k++)
         wanted += t->slots[k] != UINT32_MAX;
     t->count_fields = wanted == t->expected;
     t->keep_records |= r->o.text.mode == MODE_FAIL;
-    TRY(reserve(r, (size_t)BATCH_ROWS * (r->column_count + 1) * sizeof *t->fields + BATCH_ROWS, err));
-    t->fields = arena_alloc(&r->arena, (size_t)BATCH_ROWS * (r->column_count + 1) * sizeof *t->fields);
+    TRY(reserve(r, (size_t)CSV_STRIDE * (r->total + 1) * sizeof *t->fields + BATCH_ROWS, err));
+    t->fields = arena_alloc(&r->arena, (size_t)CSV_STRIDE * (r->total + 1) * sizeof *t->fields);
+    t->to = ARENA_ARRAY(&r->arena, struct csv_field *, t->slot_last);
+    for (uint32_t k = 0; k < t->slot_last; k++)
+        if (t->slots[k] != UINT32_MAX)
+            t->to[k] = t->fields + (size_t)t->slots[k] * CSV_STRIDE;
     t->records = arena_alloc(&r->arena, (size_t)BATCH_ROWS * sizeof *t->records);
     t->bad = arena_zalloc(&r->arena, BATCH_ROWS);
     return 0;
@@ -222,6 +249,24 @@ static bool special_real(const struct reader *r, const struct csv_field *f, doub
     return true;
 }
 
+/* strview_make for bytes that are followed by readable ones: made of two words, which are stored as such. */
+static inline void put_view(struct strview *out, const char *p, uint32_t n)
+{
+    uint64_t words[2], a;
+    uint32_t b;
+    memcpy(&a, p, 8);
+    memcpy(&b, p + 8, 4);
+    if (n <= STRVIEW_INLINE) {
+        a = n >= 8 ? a : a & ((1ull << 8 * n) - 1);
+        b = n >= 12 ? b : n <= 8 ? 0 : b & ((1u << 8 * (n - 8)) - 1);
+        words[1] = a >> 32 | (uint64_t)b << 32;
+    } else {
+        words[1] = (uintptr_t)p;
+    }
+    words[0] = n | a << 32;
+    memcpy(out, words, sizeof *out);
+}
+
 static struct strview text_value(struct reader *r, const struct csv_field *f)
 {
     if (LIKELY(!bytes_not_ascii(f->p, f->bytes)) || utf8_valid(f->p, f->bytes) == f->bytes)
@@ -294,7 +339,12 @@ static bool convert(struct reader *r, struct csv_column *c, const struct csv_fie
         else
             CONVERT(int128_t, cell_parse_decimal(f->p, f->bytes, t, &out[row]));
         break;
-    case TYPE_STRING: CONVERT(struct strview, (out[row] = text_value(r, f), true)); break;
+    case TYPE_STRING:
+        if (r->tokens.not_ascii)
+            CONVERT(struct strview, (out[row] = text_value(r, f), true));
+        else
+            CONVERT(struct strview, (put_view(&out[row], f->p, f->bytes), true));
+        break;
     case TYPE_BINARY: CONVERT(struct strview, (out[row] = strview_make(f->p, f->bytes), true)); break;
     case TYPE_DATE: CONVERT(int32_t, cell_parse_date(o, f->p, f->bytes, &out[row])); break;
     case TYPE_TIMESTAMP: CONVERT(int64_t, cell_parse_timestamp(o, f->p, f->bytes, &out[row])); break;
@@ -313,7 +363,7 @@ static int corrupt(struct reader *r, struct csv_column *c, struct error *err)
 {
     struct strview *out = c->data;
     struct batch *b = &r->batch;
-    for (uint32_t i = 0; i < r->column_count; i++)
+    for (uint32_t i = 0; i < r->total; i++)
         if (r->cols[i].source == SOURCE_FIELD)
             TRY(decode(r, i, err));
     for (uint32_t k = 0; k < b->sel_count; k++) {
@@ -340,7 +390,7 @@ static int decode(void *ctx, uint32_t i, struct error *err)
     if (c->source == SOURCE_CORRUPT)
         TRY(corrupt(r, c, err));
     else
-        any_null = convert(r, c, r->tokens.fields + (size_t)i * BATCH_ROWS, b->sel, b->sel_count);
+        any_null = convert(r, c, r->tokens.fields + (size_t)i * CSV_STRIDE, b->sel, b->sel_count);
     r->columns[i] = (struct column){.type = c->type, .phys = type_phys(c->type), .kind = COL_FLAT, .rows = b->rows,
                                     .nulls = any_null ? c->nulls : NULL, .data = c->data};
     return 0;
@@ -394,7 +444,7 @@ int csv_next(struct reader *r, struct batch **ret, struct error *err)
         if (n == 0)
             return 0;
         *b = (struct batch){.rows = n, .col_count = r->column_count, .cols = r->columns, .sel_count = n};
-        for (uint32_t i = 0; i < r->column_count; i++) {
+        for (uint32_t i = 0; i < r->total; i++) {
             r->cols[i].decoded = false;
             r->columns[i] = (struct column){.type = r->cols[i].type, .phys = type_phys(r->cols[i].type), .rows = n};
         }

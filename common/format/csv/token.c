@@ -4,12 +4,13 @@
 #include <emmintrin.h>
 #include <stdio.h>
 
-/* Bits of the 64 bytes at p that are c. */
-static inline uint64_t mask_of(const char *p, __m128i c)
+/* Bits of the 64 bytes at p that are c; the bytes are collected in seen. */
+static inline uint64_t mask_of(const char *p, __m128i c, __m128i *seen)
 {
     uint64_t mask = 0;
     for (int i = 0; i < 4; i++) {
         __m128i v = _mm_loadu_si128((const __m128i *)(const void *)(p + 16 * i));
+        *seen = _mm_or_si128(*seen, v);
         mask |= (uint64_t)(unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(v, c)) << (16 * i);
     }
     return mask;
@@ -37,8 +38,8 @@ static inline bool put(struct csv_tokens *t, uint32_t row, uint32_t k, const cha
 {
     if (UNLIKELY(t->o->column_chars_max >= 0 && bytes > (uint64_t)t->o->column_chars_max))
         return false;
-    if (k < t->slot_count && t->slots[k] != UINT32_MAX)
-        t->fields[(size_t)t->slots[k] * BATCH_ROWS + row] = (struct csv_field){p, (uint32_t)bytes};
+    if (k < t->slot_last && t->to[k])
+        t->to[k][row] = (struct csv_field){p, (uint32_t)bytes};
     if (k < t->all_cap)
         t->all[k] = (struct csv_field){p, (uint32_t)bytes};
     return true;
@@ -47,7 +48,10 @@ static inline bool put(struct csv_tokens *t, uint32_t row, uint32_t k, const cha
 /* A value that does not lie in the file as it is. */
 static const char *keep(struct csv_tokens *t)
 {
-    return arena_dup(t->arena, t->scratch.data ? t->scratch.data : "", t->scratch.bytes + 1);
+    char *p = arena_alloc(t->arena, t->scratch.bytes + CSV_VALUE_PAD);
+    memcpy(p, t->scratch.data, t->scratch.bytes);
+    memset(p + t->scratch.bytes, 0, CSV_VALUE_PAD);
+    return p;
 }
 
 /* Field k from the quoted text at *p; *p is then behind it. 0, or the machine's END, SEP, NL or MORE in *ret_stop. */
@@ -87,8 +91,8 @@ static void end_record(struct csv_tokens *t, uint32_t row, uint32_t k, const cha
 {
     t->last_count = k;
     for (uint32_t f = k; f < t->slot_last; f++)
-        if (t->slots[f] != UINT32_MAX)
-            t->fields[(size_t)t->slots[f] * BATCH_ROWS + row] = (struct csv_field){NULL, 0};
+        if (t->to[f])
+            t->to[f][row] = (struct csv_field){NULL, 0};
     t->bad[row] = t->count_fields && k != t->expected;
     if (t->keep_records)
         t->records[row] = (struct csv_field){p, (uint32_t)bytes};
@@ -99,15 +103,60 @@ static inline bool is_sep(const struct csv_options *o, const char *p, const char
     return o->sep_bytes == 1 || ((size_t)(end - p) >= o->sep_bytes && memcmp(p, o->sep, o->sep_bytes) == 0);
 }
 
+/*
+ * The usual line, as far as it goes: one-byte separators, no quotes, nothing to trim or to measure. Puts fields from
+ * the front and returns how many; *ret_at is where the next one begins, NULL when the line has ended.
+ */
+static uint32_t cut_plain(struct csv_tokens *t, const char *p, const char *end, uint32_t row, const char **ret_at)
+{
+    const __m128i sep = _mm_set1_epi8(t->o->sep[0]);
+    __m128i seen = _mm_setzero_si128();
+    const uint32_t last = t->slot_last;
+    struct csv_field **const to = t->to;
+    const char quote = t->o->quote, *at = p, *base = p;
+    uint64_t mask = mask_of(base, sep, &seen);
+    uint32_t k = 0;
+    for (; k < last; k++) {
+        if (UNLIKELY(*at == quote) && at < end && quote)
+            break;
+        while (!mask && (base += 64) < end)
+            mask = mask_of(base, sep, &seen);
+        const char *q = mask ? base + __builtin_ctzll(mask) : end;
+        mask &= mask - 1;
+        bool ended = q >= end;
+        q = ended ? end : q;
+        if (to[k])
+            to[k][row] = (struct csv_field){q == at ? NULL : at, (uint32_t)(q - at)};
+        at = q + 1;
+        if (ended) {
+            at = NULL;
+            k++;
+            break;
+        }
+    }
+    t->not_ascii |= _mm_movemask_epi8(seen) != 0;
+    *ret_at = at;
+    return k;
+}
+
 /* One line, whose end is the end of its last field. */
 static int cut(struct csv_tokens *t, const char *p, const char *end, uint32_t row, struct error *err)
 {
     const struct csv_options *o = t->o;
     const __m128i sep = _mm_set1_epi8(o->sep[0]);
-    const char *at = p, *base = p;
-    uint64_t mask = mask_of(base, sep);
+    __m128i seen = _mm_setzero_si128();
+    const char *at = p;
     uint32_t k = 0;
     bool ok = true, more = true;
+    if (t->plain) {
+        k = cut_plain(t, p, end, row, &at);
+        if (!at || (!t->count_fields && k >= t->slot_last)) {
+            end_record(t, row, k, p, (size_t)(end - p));
+            return 0;
+        }
+    }
+    const char *base = at;
+    uint64_t mask = mask_of(base, sep, &seen);
     while (more && ok) {
         if (UNLIKELY(k >= o->columns_max))
             return too_many(t, p, (size_t)(end - p), err);
@@ -123,12 +172,12 @@ static int cut(struct csv_tokens *t, const char *p, const char *end, uint32_t ro
             ok = quoted(t, &m, row, k, &stop);
             more = stop == CSV_SEP;
             at = base = m.p;
-            mask = mask_of(base, sep);
+            mask = mask_of(base, sep, &seen);
         } else {
             const char *q = end;
             for (;;) {
                 while (!mask && (base += 64) < end)
-                    mask = mask_of(base, sep);
+                    mask = mask_of(base, sep, &seen);
                 if (!mask || base + __builtin_ctzll(mask) >= end)
                     break;
                 const char *s = base + __builtin_ctzll(mask);
@@ -146,6 +195,7 @@ static int cut(struct csv_tokens *t, const char *p, const char *end, uint32_t ro
     }
     if (!ok)
         return over_limit(p, (size_t)(end - p), "a field is longer than the option maxCharsPerColumn allows", err);
+    t->not_ascii |= _mm_movemask_epi8(seen) != 0;
     end_record(t, row, k, p, (size_t)(end - p));
     return 0;
 }
@@ -236,7 +286,10 @@ static int cut_multi(struct csv_tokens *t, struct csv_machine *m, uint32_t row, 
     *ret_any = true;
     if (!ok)
         return over_limit(start, (size_t)(m->p - start), "a field is longer than the option maxCharsPerColumn allows", err);
-    end_record(t, row, k, start, (size_t)(m->at - start));
+    const char *end = m->at; /* what is shown of a bad record ends before its line end, whichever it is */
+    if (end > start && end[-1] == '\r')
+        end--;
+    end_record(t, row, k, start, (size_t)(end - start));
     return stop;
 }
 
@@ -269,5 +322,8 @@ static int take_multi(struct csv_tokens *t, struct text_window *w, uint32_t rows
 int csv_take(struct csv_tokens *t, struct text_window *w, uint32_t rows_max, struct error *err)
 {
     t->rows = 0;
+    t->not_ascii = t->o->text.multi_line;
+    t->plain = t->o->sep_bytes == 1 && !t->o->trim_left && !t->o->trim_right && t->o->column_chars_max < 0 &&
+               t->all_cap == 0 && t->slot_last <= t->o->columns_max;
     return t->o->text.multi_line ? take_multi(t, w, rows_max, err) : take_lines(t, w, rows_max, err);
 }

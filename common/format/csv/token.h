@@ -13,6 +13,9 @@ struct csv_field {
     uint32_t bytes;
 };
 
+/* Apart by more than a power of two, or the fields of a record would share few lines of the cache. */
+enum { CSV_STRIDE = BATCH_ROWS + 20, CSV_VALUE_PAD = 16 /* readable bytes behind any field */ };
+
 struct csv_tokens {
     const struct csv_options *o;
     /* Which fields of a record are wanted: slots[k] is the column that field k fills, or UINT32_MAX. */
@@ -20,13 +23,16 @@ struct csv_tokens {
     bool count_fields;                      /* a wrong count makes a record bad: all fields are walked */
     uint32_t expected;
     /* The batch: columns of BATCH_ROWS fields, and each record's own text. */
-    uint32_t column_count, rows;
-    struct csv_field *fields; /* [column * BATCH_ROWS + row] */
+    uint32_t rows;
+    struct csv_field *fields; /* [column * CSV_STRIDE + row] */
+    struct csv_field **to;    /* [field]: where its column begins in fields, or NULL; slot_last of them */
+    bool not_ascii;           /* some byte of the batch may have its high bit set */
     struct csv_field *records;
     uint8_t *bad;
     bool keep_records;
     struct arena *arena;      /* for values that are not as they lie in the file; reset by the owner */
     struct buf scratch;
+    bool plain;               /* set by csv_take: cut_plain may begin a line */
     bool crlf, cr;            /* multiLine: what ends a line besides \n */
     uint32_t last_count;      /* fields of the last record: for headers */
     struct csv_field *all;    /* of the last record, up to all_cap: when wanted */

@@ -60,12 +60,13 @@ static void add_text(struct writer *w, const char *p, size_t n)
     if (w->o.write_trim_left)
         for (; n && (unsigned char)*p <= ' '; n--)
             p++;
+    bool quotes = w->o.quote_all || needs_quotes(w, p, n); /* also for what is cut off now */
     if (w->o.write_trim_right)
         while (n && (unsigned char)p[n - 1] <= ' ')
             n--;
     if (n == 0)
         add_word(w, w->o.write_empty_value, w->o.write_empty_bytes);
-    else if (w->o.quote_all || needs_quotes(w, p, n))
+    else if (quotes)
         add_quoted(w, p, n);
     else
         buf_add(&w->line, p, n);

@@ -31,7 +31,9 @@ void json_shape_init(struct json_shape *s, const struct type *t, struct arena *a
     for (uint32_t i = 0; i < t->child_count; i++)
         json_shape_init(&s->children[i], t->children[i], ar);
     if (t->id == TYPE_STRUCT) {
-        s->names = arena_dup(ar, t->names, (t->child_count + 1) * sizeof *t->names);
+        s->names = ARENA_ARRAY(ar, const char *, t->child_count);
+        for (uint32_t i = 0; i < t->child_count; i++)
+            s->names[i] = t->names[i];
         index_names(s, ar);
     }
 }
@@ -193,9 +195,11 @@ static bool to_scalar(struct json_convert *c, const struct json_node *n, const s
         ret->bytes = n->bytes;
         return true;
     case TYPE_BINARY: return to_binary(c, n, ret);
-    case TYPE_DATE:
-        if (!text || !cell_parse_date(&c->o->text, n->p, n->bytes, &days))
+    case TYPE_DATE: /* Spark 1.5 wrote the days since 1970 */
+        if (!text)
             return false;
+        if (!cell_parse_date(&c->o->text, n->p, n->bytes, &days))
+            return c->o->text.fallback_date && cell_parse_integer(n->p, n->bytes, type_of(TYPE_INT), &ret->i);
         ret->i = days;
         return true;
     case TYPE_TIMESTAMP: return to_timestamp(c, n, &ret->i);

@@ -231,7 +231,8 @@ static inline bool is_digit(const struct json_parser *j)
 /* A value ends where something else may begin. */
 static bool ends_value(const struct json_parser *j)
 {
-    return j->p == j->end || strchr(" \t\r\n,]}/", *j->p) != NULL;
+    static const bool ends[256] = {[' '] = true, ['\t'] = true, ['\r'] = true, ['\n'] = true, [','] = true, [']'] = true, ['}'] = true, ['/'] = true};
+    return j->p == j->end || ends[(unsigned char)*j->p];
 }
 
 static bool word(struct json_parser *j, const char *text, enum json_kind kind)
@@ -306,8 +307,8 @@ static bool number(struct json_parser *j)
 static bool unquoted_name(struct json_parser *j)
 {
     const char *start = j->p;
-    while (j->p < j->end && ((unsigned char)*j->p >= 0x80 || *j->p == '_' || *j->p == '$' || is_digit(j) || *j->p == '-' ||
-                             (unsigned char)((*j->p | 32) - 'a') < 26))
+    while (j->p < j->end && *j->p && ((unsigned char)*j->p >= 0x80 || strchr("_$@#*-+", *j->p) || is_digit(j) ||
+                                      (unsigned char)((*j->p | 32) - 'a') < 26))
         j->p++;
     if (j->p == start)
         return wrong(j, "a name is missing");

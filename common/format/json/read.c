@@ -35,17 +35,27 @@ struct reader {
     struct reader_metrics metrics;
 };
 
+static int check_column(const struct reader *r, const struct field *f, struct error *err)
+{
+    const struct type *refused = json_cannot_hold(f->type);
+    if (refused)
+        return text_type_refused("JSON", f->name, refused, err);
+    if (strcmp(f->name, r->o.text.corrupt_column) == 0 && f->type->id != TYPE_STRING)
+        return error_set(err, ERR_CORRUPT_TYPE, "columnName", f->name, "actualType", f->type->text, NULL);
+    return 0;
+}
+
 static int open_columns(struct reader *r, struct account *account, struct error *err)
 {
     const struct scan_spec *spec = r->spec;
-    uint32_t n = spec->column_count, fields = spec->file_schema.count, built = 0, data = 0;
-    const struct type **types = ARENA_ARRAY(&r->arena, const struct type *, n);
-    struct field *list = ARENA_ARRAY(&r->arena, struct field, n);
+    uint32_t n = spec->column_count, fields = spec->file_schema.count, built = 0, data = 0, most = n + fields;
+    const struct type **types = ARENA_ARRAY(&r->arena, const struct type *, most);
+    struct field *list = ARENA_ARRAY(&r->arena, struct field, most);
     r->places = ARENA_ARRAY(&r->arena, uint32_t, n);
-    r->shape_columns = ARENA_ARRAY(&r->arena, uint32_t, n);
+    r->shape_columns = ARENA_ARRAY(&r->arena, uint32_t, most);
     r->columns = ARENA_ARRAY(&r->arena, struct column, n);
-    r->built = ARENA_ARRAY(&r->arena, struct column, n);
-    r->found = ARENA_ARRAY(&r->arena, uint32_t, n);
+    r->built = ARENA_ARRAY(&r->arena, struct column, most);
+    r->found = ARENA_ARRAY(&r->arena, uint32_t, most);
     r->bad = ARENA_ARRAY(&r->arena, uint8_t, BATCH_ROWS);
     r->corrupt = UINT32_MAX;
     for (uint32_t i = 0; i < n; i++) {
@@ -53,20 +63,26 @@ static int open_columns(struct reader *r, struct account *account, struct error 
         if (spec->columns[i] >= fields)
             continue;
         const struct field *f = &spec->file_schema.fields[spec->columns[i]];
-        const struct type *refused = json_cannot_hold(f->type);
-        if (refused)
-            return text_type_refused("JSON", f->name, refused, err);
+        TRY(check_column(r, f, err));
         r->places[i] = built;
         types[built] = f->type;
         if (strcmp(f->name, r->o.text.corrupt_column) == 0) {
-            if (f->type->id != TYPE_STRING)
-                return error_set(err, ERR_CORRUPT_TYPE, "columnName", f->name, "actualType", f->type->text, NULL);
             r->corrupt = built;
         } else {
             r->shape_columns[data] = built;
             list[data++] = *f;
         }
         built++;
+    }
+    /* Corrupt records alone are asked for: what they are, all other columns tell. */
+    for (uint32_t i = 0, only = data == 0 && r->corrupt != UINT32_MAX; i < fields && only; i++) {
+        const struct field *f = &spec->file_schema.fields[i];
+        if (strcmp(f->name, r->o.text.corrupt_column) == 0)
+            continue;
+        TRY(check_column(r, f, err));
+        r->shape_columns[data] = built;
+        list[data++] = *f;
+        types[built++] = f->type;
     }
     json_shape_fields(&r->shape, list, data, &r->arena);
     builder_init(&r->builder, built, types, account);
