@@ -8,7 +8,7 @@ comma := ,
 BUILD := build/$(if $(findstring clang,$(CC)),clang,gcc)$(if $(SAN),-$(subst $(comma),-,$(SAN)))
 OPT ?= -O2
 WARN := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wvla -Wpointer-arith -Wundef -Werror \
-        $(if $(SAN),-Wno-format-truncation -Wno-maybe-uninitialized)
+        $(if $(findstring clang,$(CC)),,$(if $(SAN),-Wno-format-truncation -Wno-maybe-uninitialized))
 CFLAGS := -std=gnu17 $(OPT) -g -fno-common -fno-omit-frame-pointer -fno-strict-aliasing -D_GNU_SOURCE \
           -I. -I$(BUILD) $(if $(SAN),-fsanitize=$(SAN) -DDROVER_DEBUG)
 CXXFLAGS := -std=gnu++17 $(OPT) -g -fno-omit-frame-pointer -D_GNU_SOURCE -I. -I$(BUILD) -Wall -Wextra -Werror \

@@ -216,6 +216,7 @@ static void sigchld_cb(uv_signal_t *h, int signum)
 static void timer_cb(uv_timer_t *t)
 {
     ((struct client *)t->data)->timer_done = true;
+    uv_stop(t->loop); /* a timer that is due at once runs before the loop waits, and would not keep it from waiting */
 }
 
 static void wait_for(struct client *c, const bool *flag)

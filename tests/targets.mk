@@ -97,6 +97,16 @@ CHECKS += web
 web: all
 	$(Q)$(PYTHON) tests/web/run.py
 
+# ---- fault: every n-th reservation and call into the file system fails. STEP=1: all of them ----
+CHECKS += fault
+.PHONY: fault faults
+$(BUILD)/tests/fault/shim.so: tests/fault/shim.c
+	$(Q)mkdir -p $(@D) && $(CC) -std=gnu17 -O2 -g -D_GNU_SOURCE -Wall -Wextra -Werror -shared -fPIC -o $@ $< -ldl
+fault: all $(BUILD)/tests/fault/shim.so
+	$(Q)STEP=$(or $(STEP),5) $(PYTHON) tests/fault/run.py $(CURDIR)/$(BUILD)/tests/fault/shim.so
+faults:
+	$(Q)$(MAKE) --no-print-directory STEP=1 fault
+
 # ---- fuzz: one target per decoder of foreign bytes. check replays the corpora; FUZZ=name SECONDS=60 ----
 FUZZ_ALL := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 REPLAY := $(FUZZ_ALL:%=$(BUILD)/tests/fuzz/replay_%)

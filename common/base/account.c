@@ -3,6 +3,8 @@
 
 #include <inttypes.h>
 
+#include "common/base/testpoint.h"
+
 void account_init(struct account *a, const char *name, struct account *parent, int64_t limit)
 {
     *a = (struct account){.parent = parent, .name = name, .limit = limit};
@@ -29,6 +31,8 @@ void account_fini(struct account *a)
 
 bool account_try(struct account *a, size_t bytes)
 {
+    if (a && TEST_POINT_FAILS("reserve"))
+        return false;
     for (struct account *at = a; at; at = at->parent) {
         int64_t now = __atomic_add_fetch(&at->used, (int64_t)bytes, __ATOMIC_RELAXED);
         if (now > at->limit) {

@@ -1,6 +1,8 @@
 /* See testpoint.h. */
 #include "common/base/testpoint.h"
 
+#include <dlfcn.h>
+#include <execinfo.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,10 +41,26 @@ __attribute__((constructor)) static void read_rules(void)
     testpoint_set(getenv("DROVER_TEST_POINT"));
 }
 
+/* Where in the binary a step was made to fail: two places tell one caller of a helper from another. */
+static int add_places(char *line, size_t room)
+{
+    void *frames[7];
+    int at = 0;
+    for (int i = 3, n = backtrace(frames, 7); i < n; i++) {
+        Dl_info info;
+        if (dladdr(frames[i], &info))
+            at += snprintf(line + at, room - (size_t)at, " +%lx", (unsigned long)((char *)frames[i] - (char *)info.dli_fbase));
+    }
+    return at;
+}
+
 static bool act(const struct rule *r)
 {
-    char line[128];
-    int n = snprintf(line, sizeof line, "drover: test point %s hit %u: %s\n", r->name, r->hit, r->action);
+    char line[256];
+    int n = snprintf(line, sizeof line - 1, "drover: test point %s hit %u: %s", r->name, r->hit, r->action);
+    if (strcmp(r->action, "fail") == 0)
+        n += add_places(line + n, sizeof line - 1 - (size_t)n);
+    line[n++] = '\n';
     ssize_t written = write(STDERR_FILENO, line, (size_t)n);
     (void)written; /* nobody to tell */
     unsigned ms;

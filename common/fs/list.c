@@ -57,6 +57,8 @@ int fs_list(struct arena *ar, const char *path, struct file_list *list, struct e
     struct stat st;
     if (stat(path, &st) == 0)
         return walk(ar, path, S_ISDIR(st.st_mode) ? n + 1 : n, 64, list, err);
+    if (errno != ENOENT && errno != ENOTDIR)
+        return io_error(err, path);
     if (!strpbrk(path, "*?[{"))
         return error_set(err, ERR_PATH_MISSING, "path", path, NULL);
     glob_t g;

@@ -184,7 +184,8 @@ static struct table_entry *table_entry(struct estimates *es, const struct table_
         struct file_est *f = &te.est.files[i];
         struct stat st;
         f->path = table->paths[i];
-        if (stat(f->path, &st) == 0 && S_ISREG(st.st_mode)) {
+        f->unknown = stat(f->path, &st) != 0;
+        if (!f->unknown && S_ISREG(st.st_mode)) {
             f->bytes = (uint64_t)st.st_size;
             f->mtime_us = (int64_t)st.st_mtim.tv_sec * 1000000 + st.st_mtim.tv_nsec / 1000;
         }

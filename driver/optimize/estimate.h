@@ -39,6 +39,7 @@ struct table_est {
     uint32_t file_count;
     struct file_est {
         const char *path;
+        bool unknown;          /* it could not be looked at: the scan reads it whole, or says why not */
         uint64_t bytes;
         int64_t mtime_us;
         double rows;

@@ -171,6 +171,8 @@ static int cut_splits(struct planner *pl, const struct logical *lp, const struct
         uint64_t step = (f->bytes + pieces - 1) / pieces;
         for (uint64_t p = 0; p < pieces; p++) {
             uint64_t start = p * step, length = start + step > f->bytes ? f->bytes - start : step;
+            if (f->unknown)
+                length = UINT64_MAX;
             if (start >= f->bytes && p > 0)
                 break;
             if (in_task > 0 && in_task + length > target) {

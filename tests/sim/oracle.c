@@ -417,24 +417,30 @@ static void check_jobs(struct world *w)
     }
 }
 
-/* After every event; in large worlds the recounts are made now and then. */
-void check_step(struct world *w)
+static void check_process(struct world *w, const struct process *p)
+{
+    if (!p->alive)
+        return;
+    w->phase = "I9";
+    control_check(p->control);
+    w->phase = "I7";
+    control_check_idle(p->control);
+}
+
+/* After every event: the driver and the executor that it touched; all executors, and large worlds, now and then. */
+void check_step(struct world *w, struct process *touched)
 {
     uint64_t every = 1 + w->task_total / 200 + w->process_count / 20;
     if (w->events % every)
         return;
     w->phase = "I9";
     sched_check(w->sched);
-    for (uint32_t i = 0; i < w->process_count; i++) {
-        if (w->processes[i].alive)
-            control_check(w->processes[i].control);
-    }
     w->phase = "I7";
     sched_check_idle(w->sched);
-    for (uint32_t i = 0; i < w->process_count; i++) {
-        if (w->processes[i].alive)
-            control_check_idle(w->processes[i].control);
-    }
+    for (uint32_t i = 0; w->events % (64 * every) == 0 && i < w->process_count; i++)
+        check_process(w, &w->processes[i]);
+    if (touched)
+        check_process(w, touched);
     w->phase = "an assertion of the cores";
     check_jobs(w);
 }
@@ -448,6 +454,11 @@ static void describe(struct world *w, const struct job_model *job)
         if (sched_stage_view(w->sched, job->id, s, &st))
             printf("  job %llu stage %u: state %d, %u of %u done, %u running, %u attempts, %u failed, %u reruns\n", (unsigned long long)job->id, s,
                    (int)st.state, st.done, st.tasks, st.running, st.attempts, st.failed_attempts, st.reruns);
+    }
+    for (uint32_t p = job->head; !job->writes && p < job->stages[job->stage_count - 1].tasks; p++) {
+        const struct part_model *part = &job->parts[p];
+        printf("  result partition %u: attempt %llx, %u runs passed on, %lld of %u expected, %lld bytes held%s\n", p, (unsigned long long)part->attempt,
+               part->next_seq, (long long)part->expected, run_count(job, p), (long long)part->held, part->items ? ", some wait" : "");
     }
     for (uint32_t i = 0; sched_executor_at(w->sched, i, &v); i++) {
         if (v.state == EXECUTOR_LIVE)

@@ -161,7 +161,8 @@ enum message_kind {
 };
 struct message {
     enum message_kind kind;
-    bool to_driver, again;
+    bool to_driver, again, delivered;
+    struct message *original;   /* of one that comes again */
     uint32_t process, connection, registration;
     uint64_t epoch, incarnation, job;
     uint32_t stage, version, count, seq;
@@ -269,5 +270,5 @@ void check_launch(struct world *w, const struct attempt_model *a);
 void check_delivered(struct world *w, struct job_model *job, uint32_t partition, struct attempt_model *a, uint32_t seq, uint64_t value);
 void check_commit(struct world *w, struct job_model *job);
 void check_ended(struct world *w, struct job_model *job, const struct error *err);
-void check_step(struct world *w);
+void check_step(struct world *w, struct process *touched);
 void check_end(struct world *w);

@@ -100,6 +100,7 @@ void send_message(struct world *w, struct message *m)
     if (m->kind != M_PLAN && m->kind != M_REGISTER && m->kind != M_REGISTERED && strikes(w, FAULT_DUPLICATE)) {
         struct message *twin = arena_dup(&w->ar, m, sizeof *m);
         twin->again = true;
+        twin->original = m;
         schedule(w, at + (int64_t)rng_below(&w->rng, (uint64_t)(chance(w, 0.5) ? SEC / 10 : 10 * SEC)) + 1, E_MESSAGE, m->process, 0, 0, twin);
     }
 }
@@ -110,7 +111,10 @@ static void deliver(struct world *w, struct message *m)
     bool open = p->alive && m->connection == p->connection;
     if (m->again && (m->kind == M_RELEASE || m->kind == M_INPUTS || m->kind == M_CREDIT) && open)
         return; /* within a connection nothing comes twice that the protocol has no fence for */
+    if (m->again && !m->original->delivered && m->to_driver && m->registration != NOBODY && w->registrations[m->registration].live)
+        return; /* what a connection has lost does not come over it */
     if (m->to_driver ? open || m->again : p->alive && (open || m->again)) {
+        m->delivered = true;
         if (m->to_driver)
             driver_message(w, m);
         else
@@ -271,7 +275,7 @@ static void step(struct world *w)
     uint64_t detail = e.kind == E_MESSAGE ? (uint64_t)((struct message *)e.what)->kind << 8 | ((struct message *)e.what)->count : e.number;
     w->hash = hash_combine(w->hash, hash_combine((uint64_t)e.at, (uint64_t)e.kind << 40 | (uint64_t)e.process << 20 | detail));
     happen(w, &e);
-    check_step(w);
+    check_step(w, w->process_count ? &w->processes[e.process] : NULL);
 }
 
 /* Each fault class is there with p = 0.5; its rate is log-uniform. */
