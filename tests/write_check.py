@@ -307,6 +307,25 @@ def test_tables_of_all_sessions():
         check(error["errorClass"] == "TABLE_OR_VIEW_NOT_FOUND", error)
 
 
+def test_writers_side_by_side():
+    """Many appends to one folder at once, from two drivers; tables made twice at once: one statement is told."""
+    with folder() as f, Cluster(2) as a, Cluster(1) as b:
+        good(f"INSERT OVERWRITE DIRECTORY '{f}/t' USING parquet SELECT 0 id", f)
+        view = f"CREATE TEMPORARY VIEW t USING parquet OPTIONS (path '{f}/t');"
+        text = view + "".join(f"INSERT INTO t SELECT {i} FROM range(0, 10, 1, 2);" for i in range(4))
+        clients = [(a if i % 2 else b).client(text, ()) for i in range(6)]
+        for p in clients:
+            check(finish(p)[1] is None, "an append failed")
+        got = good(view + "SELECT count(*), sum(id) FROM t", f)
+        check(got == [["241", "360"]], got)
+        check(os.path.exists(f"{f}/t/_SUCCESS") and not os.path.exists(f"{f}/t/_temporary"), everything(f"{f}/t"))
+        clients = [a.client(f"CREATE TABLE twice USING parquet LOCATION '{f}/twice{i}' AS SELECT {i} id", ()) for i in range(4)]
+        ends = [finish(p)[1] for p in clients]
+        check(sum(e is None for e in ends) == 1, ends)
+        check(all(e["errorClass"] == "TABLE_OR_VIEW_ALREADY_EXISTS" for e in ends if e), ends)
+        check(len([n for n in os.listdir(f) if n.startswith("twice")]) == 1, os.listdir(f))
+
+
 def test_managed_tables():
     with folder() as f:
         good("CREATE TABLE m USING parquet AS SELECT id FROM range(10); SELECT count(*) FROM m", f)

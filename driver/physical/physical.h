@@ -32,7 +32,7 @@ struct physical_env {
 enum stage_determinism {
     STAGE_DETERMINATE,   /* the same rows in the same order */
     STAGE_UNORDERED,     /* the same rows in any order */
-    STAGE_INDETERMINATE, /* maybe other rows: all of its outputs are redone together */
+    STAGE_INDETERMINATE, /* maybe other rows: whoever has read one that is redone starts over */
 };
 
 struct stage_scan {

@@ -160,6 +160,12 @@ static void open_done(struct work *w)
 
 void commit_open(struct operation *op)
 {
+    struct error err = ERROR_INIT;
+    bool done;
+    if (effect_check(op, &done, &err) != 0 || done) {
+        operation_effect_done(op, &err);
+        return;
+    }
     op->state = OP_OPENING;
     submit(op, open_run, open_done);
 }

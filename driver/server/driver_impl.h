@@ -187,6 +187,9 @@ void commit_free(struct operation *op);
 void commit_recover(struct driver *dr);
 /* effect.c: what a statement changes */
 void effect_apply(struct operation *op);               /* then operation_effect_done, when folders that go are gone */
+/* Before its job runs: whether the name that a write will give its files belongs to another already, or to another's write
+ * that is under way. 0; ERR_TABLE_EXISTS; *ret_done when IF NOT EXISTS makes that fine. */
+WARN_UNUSED int effect_check(const struct operation *op, bool *ret_done, struct error *err);
 void session_refresh(struct session *s, struct catalog *now); /* its snapshot gets the catalog as it is */
 /* launch.c */
 void launch_send(struct driver *dr, const struct sched_action *a);

@@ -64,13 +64,52 @@ static int change_session(struct operation *op, struct error *err)
 
 /* ---- of the catalog ---- */
 
-static int put_relation(struct catalog *next, struct effect *e, struct error *err)
+/* Another statement is writing the files of a table of this name: it will get it. */
+static bool is_being_made(const struct operation *op, const struct relation *r)
 {
+    for (const struct operation *o = op->dr->ops; o; o = o->next) {
+        const struct relation *other = o->analyzed.effect.relation;
+        bool runs = o != op && o->state != OP_PLANNING && o->state != OP_ENDED && o->analyzed.kind == ANALYZED_WRITE;
+        if (runs && other && str_eq_nocase(other->database, r->database) && str_eq_nocase(other->name, r->name))
+            return true;
+    }
+    return false;
+}
+
+static bool is_taken(const struct operation *op)
+{
+    const struct effect *e = &op->analyzed.effect;
+    const struct relation *r = e->relation;
+    return !e->replace && (catalog_find(op->dr->catalog, r->database, r->name) || is_being_made(op, r));
+}
+
+static int taken(const struct relation *r, struct error *err)
+{
+    struct arena ar;
+    arena_init(&ar);
+    int rc = error_set(err, ERR_TABLE_EXISTS, "relationName", relation_quoted(&ar, r), NULL);
+    arena_fini(&ar);
+    return rc;
+}
+
+int effect_check(const struct operation *op, bool *ret_done, struct error *err)
+{
+    const struct effect *e = &op->analyzed.effect;
+    *ret_done = false;
+    if (e->kind != EFFECT_RELATION || !is_taken(op))
+        return 0;
+    *ret_done = e->if_exists;
+    return e->if_exists ? 0 : taken(e->relation, err);
+}
+
+static int put_relation(struct operation *op, struct catalog *next, struct error *err)
+{
+    struct effect *e = &op->analyzed.effect;
     struct relation *r = e->relation;
     if (!catalog_database(next, r->database))
         return error_set(err, ERR_DATABASE_MISSING, "schemaName", r->database, NULL);
-    if (!e->replace && catalog_find(next, r->database, r->name))
-        return e->if_exists ? 0 : error_set(err, ERR_TABLE_EXISTS, "relationName", r->name, NULL);
+    if (is_taken(op))
+        return e->if_exists ? 0 : taken(r, err);
     catalog_put(next, r);
     e->relation = NULL;
     return 0;
@@ -91,7 +130,7 @@ static int change_catalog(struct operation *op, struct error *err)
     struct catalog *next = catalog_copy(op->dr->catalog);
     int rc = 0;
     switch (e->kind) {
-    case EFFECT_RELATION: rc = put_relation(next, e, err); break;
+    case EFFECT_RELATION: rc = put_relation(op, next, err); break;
     case EFFECT_DROP_RELATION:
         if (!catalog_drop(next, e->database, e->name) && !e->if_exists)
             rc = error_set(err, ERR_TABLE_MISSING, "relationName", e->name, "proposal", "another session dropped it", NULL);

@@ -197,6 +197,8 @@ static void answer_rows(struct operation *op, const struct schema *sch, struct s
 void operation_effect_done(struct operation *op, struct error *err)
 {
     if (err->code || op->analyzed.kind != ANALYZED_ROWS || op->state == OP_ENDED) {
+        if (op->seq == 0 && !err->code)
+            push_schema(op, &(struct schema){0});
         operation_end(op, err);
         return;
     }

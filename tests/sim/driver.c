@@ -329,11 +329,9 @@ static void on_register(struct world *w, struct message *m)
     struct process *p = &w->processes[m->process];
     ARRAY_GROW(w->registrations, w->registration_count, w->registration_cap);
     struct registration *r = &w->registrations[w->registration_count];
-    uint32_t old = p->registration;
     *r = (struct registration){++w->next_executor, m->incarnation, m->process, m->connection, true, w->now};
     if (w->same_id)
         r->id = 1000000 + m->process;
-    (void)old;
     uint32_t reg = w->registration_count++;
     struct message *answer = to(w, M_REGISTERED, reg);
     send_message(w, answer);

@@ -1,7 +1,7 @@
 /* An executor around its control: slots, output store, fetches, as executor/server has them, on virtual time. */
 #include "tests/sim/sim.h"
 
-void executor_start(struct world *w, struct process *p)
+void executor_start(struct process *p)
 {
     p->alive = true;
     p->slow = 1;
@@ -13,8 +13,6 @@ void executor_start(struct world *w, struct process *p)
     p->busy = 0;
     p->flush_due = p->connecting = false;
     p->inputs = NULL;
-    p->stale_expected = 0;
-    (void)w;
 }
 
 static void free_task(void *cookie, void *arg)
@@ -25,9 +23,8 @@ static void free_task(void *cookie, void *arg)
     error_fini(&t->error);
 }
 
-void executor_stop(struct world *w, struct process *p)
+void executor_stop(struct process *p)
 {
-    (void)w;
     control_each_cookie(p->control, free_task, NULL);
     control_free(p->control);
     p->control = NULL;
@@ -358,10 +355,9 @@ void executor_serve(struct world *w, struct fetch_model *f)
     schedule(w, w->now + until, E_FETCHED, t->on->index, 0, t->on->incarnation, f);
 }
 
-void executor_fetched(struct world *w, struct fetch_model *f, bool failed)
+void executor_fetched(struct world *w, struct fetch_model *f)
 {
     struct task_model *t = f->task;
-    (void)failed;
     if (!t->on || f->over)
         return;
     f->over = true;

@@ -144,7 +144,6 @@ struct process {                         /* an executor */
     bool flush_due;
     struct inputs_model *inputs;
     int64_t to_driver_at, to_executor_at; /* last delivery on its connection, each way */
-    uint64_t stale_expected;
 };
 
 struct registration {                    /* what the driver knows of an executor */
@@ -248,15 +247,15 @@ void driver_submit(struct world *w, struct job_model *job);
 void driver_cancel(struct world *w, struct job_model *job);
 void driver_commit_done(struct world *w, struct job_model *job);
 /* executor.c */
-void executor_start(struct world *w, struct process *p);
-void executor_stop(struct world *w, struct process *p);
+void executor_start(struct process *p);
+void executor_stop(struct process *p);
 void executor_connect(struct world *w, struct process *p);
 void executor_message(struct world *w, struct process *p, struct message *m);
 void executor_lost_driver(struct world *w, struct process *p);
 void executor_step(struct world *w, struct process *p, struct task_model *t);
 void executor_flush(struct world *w, struct process *p);
 void executor_serve(struct world *w, struct fetch_model *f);
-void executor_fetched(struct world *w, struct fetch_model *f, bool failed);
+void executor_fetched(struct world *w, struct fetch_model *f);
 /* oracle.c: what is right */
 __attribute__((noreturn)) void violate(struct world *w, const char *invariant, const char *fmt, ...) PRINTF_LIKE(3, 4);
 void make_jobs(struct world *w);

@@ -136,7 +136,7 @@ void crash(struct world *w, struct process *p)
         return;
     if (p->connection)
         schedule(w, w->now + some_delay(w), E_DRIVER_SEES_CLOSE, p->index, p->connection, 0, (void *)(uintptr_t)"injected crash");
-    executor_stop(w, p);
+    executor_stop(p);
     p->connection = 0;
     p->registration = NOBODY;
     p->paused_until = 0;
@@ -223,7 +223,7 @@ static void happen(struct world *w, const struct event *e)
             executor_flush(w, p);
         break;
     case E_FETCH: executor_serve(w, e->what); break;
-    case E_FETCHED: executor_fetched(w, e->what, false); break;
+    case E_FETCHED: executor_fetched(w, e->what); break;
     case E_CONNECT:
         if (p->alive && p->connecting)
             executor_connect(w, p);
@@ -235,7 +235,7 @@ static void happen(struct world *w, const struct event *e)
         break;
     case E_RESTART:
         if (!p->alive) {
-            executor_start(w, p);
+            executor_start(p);
             executor_connect(w, p);
         }
         break;
@@ -350,7 +350,7 @@ void world_free(struct world *w)
 {
     for (uint32_t i = 0; i < w->process_count; i++) {
         if (w->processes[i].alive)
-            executor_stop(w, &w->processes[i]);
+            executor_stop(&w->processes[i]);
     }
     sched_free(w->sched);
     arena_fini(&w->ar);
