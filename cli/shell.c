@@ -17,6 +17,7 @@ struct shell {
     struct editor *editor;
     struct words *words;
     struct splitter sp;
+    char *history;          /* its file, or NULL */
     struct buf entry;       /* the lines of the open statement, for the history */
 };
 
@@ -58,15 +59,14 @@ static char *history_path(void)
 /* Without the module the shell still works, line by line as the terminal gives them. */
 static void open_editor(struct shell *sh)
 {
-    char *problem = NULL, *path = history_path();
+    char *problem = NULL;
+    sh->history = history_path();
     sh->edit = module_load("drover-edit.so", "drover_edit_module", &problem);
     if (sh->edit && sh->edit->version == EDIT_MODULE_VERSION)
-        sh->editor = sh->edit->open(&(struct edit_config){.history = path, .complete = complete_cb, .ctx = sh});
+        sh->editor = sh->edit->open(&(struct edit_config){.history = sh->history, .complete = complete_cb, .ctx = sh});
     if (!sh->editor)
         fprintf(stderr, "drover sql: no history and completion here: %s\n", problem ? problem : "the terminal is not one for it");
     xfree(problem);
-    if (!sh->editor)
-        xfree(path); /* else the editor writes there until the end */
 }
 
 static enum edit_result read_line(struct shell *sh, const char *prompt, const char **ret_line)
@@ -175,5 +175,6 @@ int shell_run(struct runner *r)
     words_free(sh.words);
     split_fini(&sh.sp);
     buf_fini(&sh.entry);
+    xfree(sh.history);
     return r->lost ? EXIT_NO_DRIVER : EXIT_DONE;
 }

@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 want=${1:-all}
 
 build_packages="gcc g++ make libuv1-dev libprotobuf-c-dev protobuf-c-compiler libzstd-dev liblz4-dev libsnappy-dev
-    zlib1g-dev libbrotli-dev libpcre2-dev libxxhash-dev libjansson-dev libssl-dev libsimdjson-dev libedit-dev
+    zlib1g-dev libbrotli-dev libpcre2-dev libxxhash-dev libjansson-dev libssl-dev libedit-dev
     libmicrohttpd-dev tzdata"
 test_packages="clang libclang-rt-14-dev clang-format check libsubunit-dev python3 python3-venv chromium iproute2 procps
     util-linux openjdk-17-jre-headless"

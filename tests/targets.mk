@@ -52,6 +52,8 @@ CHECKS += sql
 .PHONY: sql
 sql: all
 	$(Q)python3 tests/sql/run.py $(FILES)
+	$(Q)python3 tests/sql/mutations.py 2000 $(or $(SEED),1)
+	$(Q)python3 tests/sql/memory.py
 	$(Q)$(PYTHON) tests/sql/tpch_rows.py 0.1
 	$(Q)$(PYTHON) tests/sql/random_queries.py $(or $(COUNT),400) $(or $(SEED),1)
 
@@ -133,10 +135,16 @@ fuzzers: $(addprefix $(BUILD)/tests/fuzz/fuzz_,$(or $(FUZZ),$(FUZZ_ALL)))
 	    > build/fuzz/$$f.log 2>&1 || { tail -60 build/fuzz/$$f.log; exit 1; }; \
 	    grep -E "number_of_executed_units|Done" build/fuzz/$$f.log; done
 
-# ---- sanitize: a short pass under the sanitizers ----
-.PHONY: sanitize
+# ---- sanitize: a short pass under the sanitizers. Daemons that are killed leak by design: leaks are the unit tests' matter ----
+.PHONY: sanitize sanitized sanitized-cluster
+SAN_CLUSTER := at_seeded_times only_lost garbage_at_every cancelled_at_any bytes_cross
 sanitize:
-	$(Q)$(MAKE) --no-print-directory SAN=address,undefined unit
+	$(Q)$(MAKE) --no-print-directory SAN=address,undefined sanitized
+	$(Q)$(MAKE) --no-print-directory SAN=thread sanitized-cluster
+sanitized: unit replay sanitized-cluster
+sanitized-cluster: $(BUILD)/drover $(BUILD)/drover-web.so
+	$(Q)DROVER=$(CURDIR)/$(BUILD)/drover DROVER_SLOW=1 ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 \
+	    TSAN_OPTIONS=report_signal_unsafe=0 $(PYTHON) tests/cluster/run.py $(or $(TESTS),$(SAN_CLUSTER))
 
 # ---- bench: beside DuckDB in one run; ratios. PARTS=tpch, memory, latency, tasks ----
 .PHONY: bench

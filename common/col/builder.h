@@ -69,7 +69,7 @@ struct sealed *builder_seal(struct builder *bd);
  * The batch frame: a sealed run as checksummed bytes, for exchanges, spill and cache. Little-endian:
  *   u32 magic "DBF1", u32 crc32c of all that follows, u64 total bytes, u32 rows, u32 columns, u8 codec, pad,
  *   then each column: type text, phys, kind, has-nulls, buffers 8-aligned (strings: lengths, then bytes).
- * decode checks the checksum and every length before use: ERR_CHUNK_DAMAGED. The types come from the frame
+ * decode checks the checksum, the count of rows (2^24 at most) and every length before use: ERR_CHUNK_DAMAGED. The types come from the frame
  * and must equal the expected ones when given.
  */
 enum frame_codec { FRAME_RAW = 0, FRAME_LZ4 = 1, FRAME_ZSTD = 2 };

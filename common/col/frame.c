@@ -14,7 +14,7 @@
 #include "common/base/account.h"
 #include "common/col/builder.h"
 
-enum { HEAD = 32, DEPTH_MAX = TYPE_DEPTH_MAX };
+enum { ROWS_MAX = 1 << 24, HEAD = 32, DEPTH_MAX = TYPE_DEPTH_MAX };
 static const uint32_t MAGIC = 0x31464244;
 
 struct sealed_mem {
@@ -384,7 +384,7 @@ int frame_decode(const void *p, size_t bytes, struct account *account, struct se
     if (crc32c(0, h + 8, total - 8) != crc)
         return damaged(err, "wrong checksum");
     /* A column takes 16 bytes at least, a compressed byte stands for 2^16 at most. */
-    if (codec > FRAME_ZSTD || (codec == FRAME_RAW && raw > total - HEAD) ||
+    if (rows > ROWS_MAX || codec > FRAME_ZSTD || (codec == FRAME_RAW && raw > total - HEAD) ||
         raw / 65536 > total || (uint64_t)cols * 12 > raw)
         return damaged(err, "impossible sizes");
     struct sealed *s = xcalloc(1, sizeof *s);

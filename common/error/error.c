@@ -333,6 +333,7 @@ bool error_decode(const void *p, size_t bytes, struct error *ret_err)
     xfree(id);
     d->span.start = get_u32(&r);
     d->span.stop = get_u32(&r);
+    bad |= d->span.start > d->span.stop;
     d->notes = get_str(&r);
     d->origin = get_str(&r);
     uint32_t count = get_u32(&r);

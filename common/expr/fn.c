@@ -205,8 +205,19 @@ int fn_constant_arg(struct fn_call *c, uint32_t i, const char *name, struct valu
 {
     struct expr *e = c->args[i];
     if (!expr_is_foldable(e)) {
-        error_set(err, ERR_NON_FOLDABLE, "inputName", name, "inputType", e->type->text, "inputExpr", name, NULL);
-        error_at(err, e->span.stop ? e->span : c->span);
+        struct buf call = BUF_INIT, quoted = BUF_INIT, type = BUF_INIT, input = BUF_INIT;
+        call_text(c, &call);
+        buf_addf(&quoted, "`%s`", name);
+        fn_quoted_type(e->type, &type);
+        buf_addc(&input, '"');
+        expr_print(e, true, &input);
+        buf_addc(&input, '"');
+        error_set(err, ERR_NON_FOLDABLE, "sqlExpr", call.data, "inputName", quoted.data, "inputType", type.data, "inputExpr", input.data, NULL);
+        error_at(err, c->span);
+        buf_fini(&call);
+        buf_fini(&quoted);
+        buf_fini(&type);
+        buf_fini(&input);
         return (int)err->code;
     }
     return expr_fold(c->ar, c->cx, e, ret, err);

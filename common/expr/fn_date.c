@@ -210,11 +210,15 @@ static int resolve_extract(struct fn_call *c, struct error *err)
         TRY(expr_call(c->ar, c->cx, names[p], args, 1, c->span, &e, err));
     }
     if (p == PART_NONE) {
-        struct buf b = BUF_INIT;
-        buf_addf(&b, "there is no field %.*s in a value of the type %s", (int)f->literal.s.bytes, f->literal.s.ptr, t->text);
-        error_set(err, ERR_INVALID_ARG, "functionName", "extract", "parameter", "field", "message", b.data, NULL);
+        struct buf field = BUF_INIT, source = BUF_INIT;
+        buf_addf(&field, "`%.*s`", (int)f->literal.s.bytes, f->literal.s.ptr);
+        buf_addc(&source, '"');
+        expr_print(c->args[1], true, &source);
+        buf_addc(&source, '"');
+        error_set(err, ERR_EXTRACT_FIELD, "field", field.data, "expr", source.data, NULL);
         error_at(err, c->span);
-        buf_fini(&b);
+        buf_fini(&field);
+        buf_fini(&source);
         return (int)err->code;
     }
     fn_become_expr(c, e);
@@ -470,6 +474,11 @@ static int resolve_next_day(struct fn_call *c, struct error *err)
     return 0;
 }
 
+static int bad_day(struct kernel *k, const struct strview *s)
+{
+    return kernel_raise(k, ERR_DAY_OF_WEEK, "string", arena_strndup(k->ar, strview_data(s), s->bytes), NULL);
+}
+
 static int run_next_day(struct kernel *k, const struct column *args, struct column *out)
 {
     static const char *const names[] = {"thursday", "friday", "saturday", "sunday", "monday", "tuesday", "wednesday"};
@@ -487,8 +496,7 @@ static int run_next_day(struct kernel *k, const struct column *args, struct colu
         }
         if (day < 0) {
             if (k->node->mode == EVAL_ANSI)
-                return kernel_raise(k, ERR_INVALID_ARG, "functionName", "next_day", "parameter", "dayOfWeek", "message",
-                                    "it must be the English name of a day", NULL);
+                return bad_day(k, s);
             if (!nulls)
                 nulls = kernel_nulls(k, out);
             nulls[r] = 1;

@@ -145,12 +145,7 @@ static int need_constant(struct fn_call *c, int64_t *ret, struct error *err)
         return 0;
     struct value v;
     TRY(fn_cast_arg(c, 1, type_of(TYPE_INT), err));
-    if (!expr_is_foldable(c->args[1])) {
-        error_set(err, ERR_INVALID_ARG, "functionName", c->row->name, "parameter", "scale", "message", "it must be a constant", NULL);
-        error_at(err, c->span);
-        return (int)err->code;
-    }
-    TRY(expr_fold(c->ar, c->cx, c->args[1], &v, err));
+    TRY(fn_constant_arg(c, 1, "scale", &v, err));
     *ret = v.null ? 0 : v.i;
     return 0;
 }

@@ -10,8 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "common/base/testpoint.h"
 #include "common/format/manifest.h"
+#include "common/format/publish.h"
 #include "common/fs/file.h"
 #include "common/fs/list.h"
 
@@ -27,18 +27,7 @@ struct file_write {
     int owner;
 };
 
-/* A place between two steps, where tests end the process or make the step fail. */
-static int point(const char *name, struct error *err)
-{
-    return TEST_POINT_FAILS(name) ? fs_failed(err, ERR_IO, name, EIO) : 0;
-}
-
-/* ---- small steps ---- */
-
-static const char *join(struct arena *ar, const char *folder, const char *path)
-{
-    return arena_printf(ar, "%s/%s", folder, path);
-}
+/* ---- waiting and locks ---- */
 
 static void pause_ms(int ms)
 {
@@ -46,16 +35,10 @@ static void pause_ms(int ms)
     nanosleep(&t, NULL);
 }
 
-static bool is_there(const char *path)
-{
-    struct stat st;
-    return lstat(path, &st) == 0;
-}
-
 /* rm -r that bears others at work in there: an attempt that has not heard yet that its job ended. */
 static void remove_all(const char *path)
 {
-    for (int i = 0; i < REMOVE_TRIES && is_there(path); i++) {
+    for (int i = 0; i < REMOVE_TRIES && path_is_there(path); i++) {
         struct error err = ERROR_INIT;
         if (i > 0)
             pause_ms(20);
@@ -64,24 +47,10 @@ static void remove_all(const char *path)
     }
 }
 
-static int make_parent(struct arena *ar, const char *path, struct error *err)
-{
-    const char *slash = strrchr(path, '/');
-    char *folder = arena_strndup(ar, path, (size_t)(slash - path));
-    if (mkdir(folder, 0777) == 0 || errno == EEXIST)
-        return 0;
-    return fs_make_folder(folder, err);
-}
-
-static int move(const char *from, const char *to, struct error *err)
-{
-    return rename(from, to) == 0 ? 0 : fs_failed(err, ERR_IO, to, errno);
-}
-
 /* The commit lock of a target, _temporary made when it is not there. -1: the file system has no locks. */
 static int lock_target(struct arena *ar, const char *pending, int *ret_fd, struct error *err)
 {
-    const char *path = join(ar, pending, "lock");
+    const char *path = path_join(ar, pending, "lock");
     for (int waited = 0;; waited += 5) {
         struct error failed = ERROR_INIT;
         if (mkdir(pending, 0777) != 0 && errno != EEXIST)
@@ -92,7 +61,7 @@ static int lock_target(struct arena *ar, const char *pending, int *ret_fd, struc
             *ret_fd = fd;
             return 0;
         }
-        if (state == FS_LOCK_ERROR && is_there(pending)) { /* else somebody removed the folder just now */
+        if (state == FS_LOCK_ERROR && path_is_there(pending)) { /* else somebody removed the folder just now */
             error_move(err, &failed);
             return (int)err->code;
         }
@@ -114,147 +83,8 @@ static void leave_pending(struct arena *ar, const char *pending)
         closedir(d);
     if (other)
         return;
-    unlink(join(ar, pending, "lock"));
+    unlink(path_join(ar, pending, "lock"));
     rmdir(pending);
-}
-
-/* ---- forward and back over an intent; both can be done again from any point ---- */
-
-struct folders {
-    struct strmap seen;
-};
-
-static void note_folder(struct folders *f, struct arena *ar, const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    strmap_put(&f->seen, arena_strndup(ar, path, (size_t)(slash - path)), f);
-}
-
-static int sync_folders(struct folders *f, struct error *err)
-{
-    STRMAP_EACH(&f->seen, e)
-        TRY(fs_sync_folder(e->key, err));
-    return 0;
-}
-
-static const char *old_place(struct arena *ar, const char *folder, uint32_t i)
-{
-    return arena_printf(ar, "%s/old/%u", folder, i);
-}
-
-static int move_old(struct arena *ar, const char *target, const char *folder, const struct write_intent *in, struct folders *f,
-                    struct error *err)
-{
-    if (in->old_count)
-        TRY(fs_make_folder(join(ar, folder, "old"), err));
-    for (uint32_t i = 0; i < in->old_count; i++) {
-        const char *to = old_place(ar, folder, i), *from = join(ar, target, in->olds[i]);
-        if (is_there(to) || !is_there(from))
-            continue; /* done before, or somebody else removed it */
-        TRY(move(from, to, err));
-        note_folder(f, ar, from);
-        if (i == 0)
-            TRY(point("commit-after-first-old", err));
-    }
-    return point("commit-after-old", err);
-}
-
-static int move_new(struct arena *ar, const char *target, const char *folder, const struct write_intent *in, struct folders *f,
-                    struct error *err)
-{
-    for (uint32_t i = 0; i < in->move_count; i++) {
-        const char *from = join(ar, folder, in->moves[i].from), *to = join(ar, target, in->moves[i].to);
-        if (is_there(from)) {
-            if (rename(from, to) != 0) {
-                TRY(make_parent(ar, to, err));
-                TRY(move(from, to, err));
-            }
-        } else if (!is_there(to)) {
-            return error_set(err, ERR_IO, "path", from, "message", "a file that was written for this commit is gone", NULL);
-        }
-        for (const char *p = to; strlen(p) > strlen(target); p = arena_strndup(ar, p, (size_t)(strrchr(p, '/') - p)))
-            note_folder(f, ar, p); /* up to the target: folders on the way may be new */
-        if (i == 0)
-            TRY(point("commit-after-first-new", err));
-    }
-    return point("commit-after-new", err);
-}
-
-static int publish(struct arena *ar, const char *target, const char *folder, const struct write_intent *in, struct error *err)
-{
-    struct folders f;
-    strmap_init(&f.seen);
-    note_folder(&f, ar, join(ar, target, "_SUCCESS"));
-    note_folder(&f, ar, target);
-    int rc = move_old(ar, target, folder, in, &f, err);
-    if (rc == 0)
-        rc = move_new(ar, target, folder, in, &f, err);
-    if (rc == 0)
-        rc = sync_folders(&f, err);
-    if (rc == 0)
-        rc = fs_put_file(join(ar, target, "_SUCCESS"), "", 0, err);
-    strmap_fini(&f.seen);
-    TRY(rc);
-    return point("commit-after-success", err);
-}
-
-/* Whether _SUCCESS is still the one from before: listed, and not moved away yet. */
-static bool old_success_stands(struct arena *ar, const char *folder, const struct write_intent *in)
-{
-    for (uint32_t i = 0; i < in->old_count; i++) {
-        if (strcmp(in->olds[i], "_SUCCESS") == 0)
-            return !is_there(old_place(ar, folder, i));
-    }
-    return false;
-}
-
-static int retract(struct arena *ar, const char *target, const char *folder, const struct write_intent *in, struct error *err)
-{
-    struct folders f;
-    strmap_init(&f.seen);
-    note_folder(&f, ar, join(ar, target, "_SUCCESS"));
-    int rc = 0;
-    for (uint32_t i = in->move_count; i-- > 0 && rc == 0;) {
-        const char *from = join(ar, folder, in->moves[i].from), *to = join(ar, target, in->moves[i].to);
-        if (is_there(from) || !is_there(to))
-            continue; /* it never left */
-        if (unlink(to) != 0)
-            rc = fs_failed(err, ERR_IO, to, errno);
-        for (const char *p = to; rc == 0;) { /* folders that this leaves empty */
-            p = arena_strndup(ar, p, (size_t)(strrchr(p, '/') - p));
-            if (strlen(p) <= strlen(target) || rmdir(p) != 0)
-                break;
-        }
-    }
-    if (rc == 0 && !old_success_stands(ar, folder, in))
-        unlink(join(ar, target, "_SUCCESS"));
-    for (uint32_t i = in->old_count; i-- > 0 && rc == 0;) {
-        const char *from = old_place(ar, folder, i), *to = join(ar, target, in->olds[i]);
-        if (!is_there(from))
-            continue;
-        rc = make_parent(ar, to, err);
-        if (rc == 0)
-            rc = move(from, to, err);
-        note_folder(&f, ar, to);
-    }
-    if (rc == 0)
-        rc = sync_folders(&f, err);
-    strmap_fini(&f.seen);
-    return rc;
-}
-
-/*
- * The intent says that the work of it is done by not being there: it goes before what it speaks of. Should a crash of
- * the machine bring it back, its steps find themselves done.
- */
-static int forget_intent(struct arena *ar, const char *folder, const char *name, struct error *err)
-{
-    struct error ignored = ERROR_INIT;
-    if (unlink(join(ar, folder, name)) != 0)
-        return fs_failed(err, ERR_IO, join(ar, folder, name), errno);
-    if (fs_sync_folder(folder, &ignored) != 0)
-        error_fini(&ignored);
-    return 0;
 }
 
 /* ---- recovery ---- */
@@ -279,15 +109,15 @@ static int read_intent(struct arena *ar, const char *path, struct write_intent *
 static int recover_one(struct arena *ar, const char *target, const char *folder, struct error *err)
 {
     struct write_intent in;
-    const char *intent = join(ar, folder, "intent"), *rollback = join(ar, folder, "rollback");
-    if (is_there(rollback)) {
+    const char *intent = path_join(ar, folder, "intent"), *rollback = path_join(ar, folder, "rollback");
+    if (path_is_there(rollback)) {
         TRY(read_intent(ar, rollback, &in, err));
-        TRY(retract(ar, target, folder, &in, err));
-        TRY(forget_intent(ar, folder, "rollback", err));
-    } else if (is_there(intent)) {
+        TRY(publish_back(ar, target, folder, &in, err));
+        TRY(publish_forget(ar, folder, "rollback", err));
+    } else if (path_is_there(intent)) {
         TRY(read_intent(ar, intent, &in, err));
-        TRY(publish(ar, target, folder, &in, err));
-        TRY(forget_intent(ar, folder, "intent", err));
+        TRY(publish_forward(ar, target, folder, &in, err));
+        TRY(publish_forget(ar, folder, "intent", err));
     }
     remove_all(folder);
     return 0;
@@ -297,7 +127,7 @@ static bool owner_lives(struct arena *ar, const char *folder)
 {
     int fd = -1;
     struct error err = ERROR_INIT;
-    enum fs_lock_state state = fs_lock(join(ar, folder, "owner"), false, &fd, &err);
+    enum fs_lock_state state = fs_lock(path_join(ar, folder, "owner"), false, &fd, &err);
     error_fini(&err); /* no such file: it was being removed when its driver died */
     fs_unlock(fd);
     return state == FS_LOCK_HELD || state == FS_LOCK_UNKNOWN;
@@ -311,7 +141,7 @@ static int each_write(struct arena *ar, const char *target, const char *pending,
     int rc = 0;
     for (struct dirent *e; d && rc == 0 && (e = readdir(d)) != NULL;) {
         if (is_write_folder(e->d_name))
-            rc = visit(ar, target, join(ar, pending, e->d_name), arg, err);
+            rc = visit(ar, target, path_join(ar, pending, e->d_name), arg, err);
     }
     if (d)
         closedir(d);
@@ -328,7 +158,7 @@ static int has_intent(struct arena *ar, const char *target, const char *folder, 
 {
     (void)target;
     (void)err;
-    *(bool *)arg |= is_there(join(ar, folder, "intent")) || is_there(join(ar, folder, "rollback"));
+    *(bool *)arg |= path_is_there(path_join(ar, folder, "intent")) || path_is_there(path_join(ar, folder, "rollback"));
     return 0;
 }
 
@@ -362,8 +192,8 @@ int file_write_sweep(const char *target, struct error *err)
     struct arena ar;
     int fd = -1;
     arena_init(&ar);
-    const char *pending = join(&ar, target, "_temporary");
-    int rc = is_there(pending) ? lock_target(&ar, pending, &fd, err) : 0;
+    const char *pending = path_join(&ar, target, "_temporary");
+    int rc = path_is_there(pending) ? lock_target(&ar, pending, &fd, err) : 0;
     if (rc == 0 && fd >= 0) {
         rc = each_write(&ar, target, pending, recover_dead, NULL, err);
         leave_pending(&ar, pending);
@@ -389,7 +219,7 @@ static char *new_id(struct arena *ar)
 static const char *first_missing(struct arena *ar, const char *path)
 {
     const char *missing = NULL;
-    for (char *p = arena_strdup(ar, path), *slash; *p && !is_there(p); *slash = 0) {
+    for (char *p = arena_strdup(ar, path), *slash; *p && !path_is_there(p); *slash = 0) {
         missing = arena_strdup(ar, p);
         slash = strrchr(p, '/');
         if (!slash || slash == p)
@@ -417,7 +247,7 @@ static int make_folder(struct file_write *w, struct error *err)
 {
     if (mkdir(w->folder, 0777) != 0)
         return fs_failed(err, ERR_IO, w->folder, errno);
-    enum fs_lock_state state = fs_lock(join(&w->ar, w->folder, "owner"), true, &w->owner, err);
+    enum fs_lock_state state = fs_lock(path_join(&w->ar, w->folder, "owner"), true, &w->owner, err);
     ASSERT(state != FS_LOCK_HELD); /* nobody else knows its name */
     return state == FS_LOCK_ERROR ? (int)err->code : 0;
 }
@@ -446,8 +276,8 @@ int file_write_begin(const struct write_target *t, struct file_write **ret, stru
     while (n > 1 && t->path[n - 1] == '/')
         n--;
     w->target = arena_strndup(&w->ar, t->path, n);
-    w->pending = join(&w->ar, w->target, "_temporary");
-    w->folder = join(&w->ar, w->pending, new_id(&w->ar));
+    w->pending = path_join(&w->ar, w->target, "_temporary");
+    w->folder = path_join(&w->ar, w->pending, new_id(&w->ar));
     w->mode = t->mode;
     w->below = t->below && *t->below ? arena_strdup(&w->ar, t->below) : NULL;
     w->dynamic = t->dynamic;
@@ -477,7 +307,7 @@ static void leave(struct file_write *w, bool remove_made)
     remove_all(w->folder);
     fs_unlock(w->owner);
     w->owner = -1;
-    if (is_there(w->pending) && lock_target(&w->ar, w->pending, &fd, &err) == 0) {
+    if (path_is_there(w->pending) && lock_target(&w->ar, w->pending, &fd, &err) == 0) {
         leave_pending(&w->ar, w->pending);
         fs_unlock(fd);
     }
@@ -514,7 +344,7 @@ static int read_manifests(struct file_write *w, const void *const *manifests, co
         TRY(manifest_decode(&w->ar, manifests[m], bytes[m], &man, err));
         for (uint32_t i = 0; i < man.count; i++) {
             const struct manifest_entry *e = &man.entries[i];
-            struct write_move move = {join(&w->ar, man.folder, e->name), e->path};
+            struct write_move move = {path_join(&w->ar, man.folder, e->name), e->path};
             ARENA_PUSH(&w->ar, in->moves, in->move_count, in->move_cap, move);
             done->rows += e->rows;
             done->bytes += e->bytes;
@@ -526,7 +356,7 @@ static int read_manifests(struct file_write *w, const void *const *manifests, co
 
 static void add_old(struct file_write *w, struct write_intent *in, const char *path)
 {
-    if (is_there(join(&w->ar, w->target, path)))
+    if (path_is_there(path_join(&w->ar, w->target, path)))
         ARENA_PUSH(&w->ar, in->olds, in->old_count, in->old_cap, path);
 }
 
@@ -569,7 +399,7 @@ static int put_intent(struct file_write *w, const struct write_intent *in, struc
 {
     struct buf text = BUF_INIT;
     write_intent_encode(in, &text);
-    int rc = fs_put_file(join(&w->ar, w->folder, "intent"), text.data, text.bytes, err);
+    int rc = fs_put_file(path_join(&w->ar, w->folder, "intent"), text.data, text.bytes, err);
     buf_fini(&text);
     return rc;
 }
@@ -578,17 +408,17 @@ static int put_intent(struct file_write *w, const struct write_intent *in, struc
 static void roll_back(struct file_write *w, const struct write_intent *in, struct error *err)
 {
     struct error failed = ERROR_INIT;
-    if (!is_there(join(&w->ar, w->folder, "intent")))
+    if (!path_is_there(path_join(&w->ar, w->folder, "intent")))
         return; /* nothing has moved yet */
-    int rc = move(join(&w->ar, w->folder, "intent"), join(&w->ar, w->folder, "rollback"), &failed);
+    int rc = path_move(path_join(&w->ar, w->folder, "intent"), path_join(&w->ar, w->folder, "rollback"), &failed);
     if (rc == 0)
         rc = fs_sync_folder(w->folder, &failed);
     if (rc == 0)
-        rc = point("rollback-after-mark", &failed);
+        rc = publish_point("rollback-after-mark", &failed);
     if (rc == 0)
-        rc = retract(&w->ar, w->target, w->folder, in, &failed);
+        rc = publish_back(&w->ar, w->target, w->folder, in, &failed);
     if (rc == 0)
-        rc = forget_intent(&w->ar, w->folder, "rollback", &failed);
+        rc = publish_forget(&w->ar, w->folder, "rollback", &failed);
     if (rc != 0) { /* the folder stays, unlocked, for whoever touches the target next */
         struct buf text = BUF_INIT;
         error_sentence(&failed, &text);
@@ -611,7 +441,7 @@ int file_write_commit(struct file_write *w, const void *const *manifests, const 
     ASSERT(!w->ended);
     int rc = read_manifests(w, manifests, bytes, count, &in, &done, err);
     if (rc == 0)
-        rc = point("commit-before-intent", err);
+        rc = publish_point("commit-before-intent", err);
     if (rc == 0)
         rc = lock_target(&w->ar, w->pending, &fd, err);
     if (rc == 0 && w->mode == WRITE_NEW)
@@ -620,11 +450,11 @@ int file_write_commit(struct file_write *w, const void *const *manifests, const 
         find_old(w, &in);
         rc = put_intent(w, &in, err);
         if (rc == 0)
-            rc = point("commit-after-intent", err);
+            rc = publish_point("commit-after-intent", err);
         if (rc == 0)
-            rc = publish(&w->ar, w->target, w->folder, &in, err);
+            rc = publish_forward(&w->ar, w->target, w->folder, &in, err);
         if (rc == 0)
-            rc = forget_intent(&w->ar, w->folder, "intent", err);
+            rc = publish_forget(&w->ar, w->folder, "intent", err);
         if (rc != 0)
             roll_back(w, &in, err);
     }
@@ -634,7 +464,7 @@ int file_write_commit(struct file_write *w, const void *const *manifests, const 
         return rc;
     }
     struct error none = ERROR_INIT;
-    if (point("commit-after-forget", &none) != 0)
+    if (publish_point("commit-after-forget", &none) != 0)
         error_fini(&none); /* too late to fail */
     leave(w, false);
     *ret = done;

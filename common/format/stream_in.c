@@ -14,7 +14,7 @@
 
 #include "common/format/stream.h"
 
-enum { INPUT_BYTES = 256 << 10, ZLIB_BYTES = 48 << 10, ZSTD_WINDOW_LOG_MAX = 27 };
+enum { INPUT_BYTES = 256 << 10, ZLIB_BYTES = 48 << 10, ZSTD_BYTES = 256 << 10, ZSTD_WINDOW_LOG_MAX = 27 };
 
 struct byte_source {
     char *path;
@@ -106,6 +106,17 @@ static int zlib_read(struct byte_source *s, void *p, size_t bytes, size_t *ret, 
     return 0;
 }
 
+/* The window is the writer's choice, known when a frame has begun: what it takes is charged then. */
+static int charge_zstd(struct byte_source *s, struct error *err)
+{
+    size_t need = INPUT_BYTES + ZSTD_sizeof_DCtx(s->zstd);
+    if (LIKELY(need <= s->reserved))
+        return 0;
+    TRY(account_reserve(s->account, need - s->reserved, err));
+    s->reserved = need;
+    return 0;
+}
+
 static int zstd_read(struct byte_source *s, void *p, size_t bytes, size_t *ret, struct error *err)
 {
     ZSTD_outBuffer out = {p, bytes, 0};
@@ -119,6 +130,7 @@ static int zstd_read(struct byte_source *s, void *p, size_t bytes, size_t *ret, 
         s->in_at = in.pos;
         if (ZSTD_isError(rc))
             return damaged(s, ZSTD_getErrorName(rc), err);
+        TRY(charge_zstd(s, err));
         s->open = rc != 0;
         if (s->open && out.pos == 0 && in.pos == before && s->file_end)
             return damaged(s, "the compressed data ends in the middle", err);
@@ -142,8 +154,7 @@ int byte_source_read(struct byte_source *s, void *p, size_t bytes, size_t *ret, 
 
 static int open_codec(struct byte_source *s, struct error *err)
 {
-    /* zstd's window is the writer's choice: up to 8 MiB by default, 128 MiB is refused work for a text file. */
-    size_t need = INPUT_BYTES + (s->codec == STREAM_ZSTD ? (size_t)9 << 20 : ZLIB_BYTES);
+    size_t need = INPUT_BYTES + (s->codec == STREAM_ZSTD ? ZSTD_BYTES : ZLIB_BYTES);
     TRY(account_reserve(s->account, need, err));
     s->reserved = need;
     s->in = xmalloc(INPUT_BYTES);

@@ -759,11 +759,11 @@ static void resolved_cb(uv_getaddrinfo_t *req, int status, struct addrinfo *res)
         close_now(conn, CLOSE_PEER, uv_strerror(rc), true);
 }
 
-/* Splits HOST:PORT; host keeps no brackets. False when there is no port. */
+/* Splits HOST:PORT; host keeps no brackets. False when there is no port, or one that cannot be. */
 static bool split_address(const char *address, char *host, size_t host_max, const char **port)
 {
     const char *colon = strrchr(address, ':');
-    if (!colon || colon[1] == 0 || strspn(colon + 1, "0123456789") != strlen(colon + 1))
+    if (!colon || colon[1] == 0 || strspn(colon + 1, "0123456789") != strlen(colon + 1) || strtol(colon + 1, NULL, 10) > 65535)
         return false;
     size_t n = (size_t)(colon - address);
     if (n >= 2 && address[0] == '[' && address[n - 1] == ']') {

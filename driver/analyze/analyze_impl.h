@@ -58,6 +58,8 @@ struct expr *bind_column_of(struct binder *b, const struct lcol *c);
 void bind_quoted(const struct expr *e, struct buf *out);
 void bind_quoted_type(const struct type *t, struct buf *out);
 bool bind_has_aggregate(const struct expr *e);
+/* UNSUPPORTED_EXPR_FOR_OPERATOR when an aggregate function is left in e, where nothing computes it. */
+int bind_refuse_aggregate(struct binder *b, const struct expr *e, const char *where, struct span span);
 struct lcol bind_new_col(struct binder *b, const char *name, const struct type *type, bool nullable);
 /* The name of a select item without an alias. */
 const char *bind_item_name(struct binder *b, const struct ast_expr *ast, const struct expr *e);

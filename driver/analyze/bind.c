@@ -159,6 +159,21 @@ static int fields_below(struct binder *b, struct expr *e, const struct ast_name 
 static const char *const bare_functions[] = {"current_date", "current_timestamp", "localtimestamp", "current_user",
                                              "session_user", "user", "current_catalog", "current_database"};
 
+/* A lateral alias that two items before have. */
+static int ambiguous_alias(struct binder *b, const struct ast_name *n, uint32_t count)
+{
+    error_set(b->err, ERR_LATERAL_ALIAS, "name", arena_printf(b->ar, "`%s`", n->parts[0].text), "n", arena_printf(b->ar, "%u", count), NULL);
+    return fail_at(b, n->span);
+}
+
+static uint32_t count_aliases(const struct binder *b, const struct scope *s, const struct ast_name *n)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; n->count == 1 && i < s->alias_count; i++)
+        count += bind_name_eq(b, s->aliases[i].name, n->parts[0].text);
+    return count;
+}
+
 static bool find_alias(const struct binder *b, const struct scope *s, const struct ast_name *n, struct expr **ret)
 {
     for (uint32_t i = s->alias_count; n->count == 1 && i-- > 0;) {
@@ -193,8 +208,10 @@ static int bind_column(struct binder *b, struct scope *s, const struct ast_expr 
             }
             return fields_below(b, col, n, used, ret);
         }
-        if (!outer && !s->alias_first && find_alias(b, s, n, ret))
-            return 0;
+        if (!outer && !s->alias_first && find_alias(b, s, n, ret)) {
+            uint32_t count = count_aliases(b, s, n);
+            return count > 1 ? ambiguous_alias(b, n, count) : 0;
+        }
     }
     for (size_t i = 0; n->count == 1 && i < ARRAY_LEN(bare_functions); i++) {
         if (str_eq_nocase(n->parts[0].text, bare_functions[i]) && fn_find(bare_functions[i]))
@@ -293,6 +310,18 @@ static const struct expr *first_aggregate(const struct expr *e)
     return found;
 }
 
+int bind_refuse_aggregate(struct binder *b, const struct expr *e, const char *where, struct span span)
+{
+    const struct expr *agg = first_aggregate(e);
+    if (!agg)
+        return 0;
+    struct buf text = BUF_INIT;
+    bind_quoted(agg, &text);
+    error_set(b->err, ERR_UNSUPPORTED_EXPR, "operator", where, "invalidExprSqls", text.data, NULL);
+    buf_fini(&text);
+    return fail_at(b, span);
+}
+
 /* FILTER (WHERE ...) */
 static int bind_agg_filter(struct binder *b, struct scope *s, const struct ast_expr *e, struct expr **ret)
 {
@@ -321,13 +350,20 @@ static int bind_aggregate(struct binder *b, struct scope *s, const struct ast_ex
     struct expr **args, *filter = NULL;
     uint32_t count = e->arg_count;
     bool star = count == 1 && e->args[0]->kind == AST_STAR && str_eq_nocase(agg_name(row), "count");
-    if (star) {
+    if (star && e->distinct) { /* of whole rows */
+        args = ARENA_ARRAY(b->ar, struct expr *, s->count + 1);
+        count = 0;
+        for (uint32_t i = 0; i < s->count; i++) {
+            if (!s->cols[i].qualified_only)
+                args[count++] = bind_column_of(b, &s->cols[i].col);
+        }
+    } else if (star) {
         args = ARENA_ARRAY(b->ar, struct expr *, 1);
         args[0] = expr_int(b->ar, 1);
     } else {
         TRY(bind_args(b, &inner, e, &args));
     }
-    for (uint32_t i = 0; i < count; i++) {
+    for (uint32_t i = 0; i < count && !star; i++) {
         if (bind_has_aggregate(args[i])) {
             error_set(b->err, ERR_AGG_NESTED, NULL);
             return fail_at(b, e->args[i]->span);
@@ -350,7 +386,7 @@ static int bind_aggregate(struct binder *b, struct scope *s, const struct ast_ex
 static int bind_grouping(struct binder *b, struct scope *s, const struct ast_expr *e, bool id, struct expr **ret)
 {
     if (!b->gid) {
-        error_setf(b->err, ERR_ANALYSIS, "message", "%s() needs GROUP BY with ROLLUP, CUBE or GROUPING SETS", id ? "grouping_id" : "grouping");
+        error_set(b->err, ERR_GROUPING, NULL);
         return fail_at(b, e->span);
     }
     struct expr *gid = bind_column_of(b, b->gid);
@@ -616,7 +652,8 @@ const char *bind_item_name(struct binder *b, const struct ast_expr *ast, const s
         return ast->alias_count ? ast->aliases[0].text : ast->name.parts[0].text;
     if (ast->kind == AST_CAST && ast->args[0]->kind == AST_COLUMN)
         ast = ast->args[0]; /* a cast column keeps its name */
-    if (ast->kind == AST_COLUMN && (e->kind != EXPR_CALL || strcmp(e->fn->name, "cast") == 0))
+    bool bare_function = e->kind == EXPR_CALL && e->arg_count == 0; /* current_date: its column is current_date() */
+    if (ast->kind == AST_COLUMN && !bare_function)
         return ast->name.parts[ast->name.count - 1].text;
     struct buf out = BUF_INIT;
     expr_print(e, true, &out);

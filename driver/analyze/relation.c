@@ -66,14 +66,19 @@ static int fail_at(struct binder *b, struct span span)
     return (int)b->err->code;
 }
 
+static int wrong_alias_count(struct binder *b, uint32_t names, uint32_t columns, struct span span)
+{
+    error_set(b->err, ERR_ASSIGNMENT_ARITY, "numExpr", arena_printf(b->ar, "%u", names), "numTarget", arena_printf(b->ar, "%u", columns), NULL);
+    return fail_at(b, span);
+}
+
 /* Gives lp's columns other names: same ids. */
 static int rename_columns(struct binder *b, struct logical *lp, const struct ast_part *names, uint32_t count, struct span span)
 {
     if (count == 0)
         return 0;
     if (count != lp->out_count) {
-        error_setf(b->err, ERR_ANALYSIS, "message", "%u column names for %u columns", count, lp->out_count);
-        return fail_at(b, span);
+        return wrong_alias_count(b, count, lp->out_count, span);
     }
     lp->out = arena_dup(b->ar, lp->out, lp->out_count * sizeof *lp->out);
     for (uint32_t i = 0; i < count; i++)
@@ -183,8 +188,10 @@ static int bind_values(struct binder *b, const struct ast_rel *rel, struct scope
     lp->rows = ARENA_ARRAY(b->ar, struct expr **, rows);
     for (uint32_t i = 0; i < rows; i++) {
         lp->rows[i] = ARENA_ARRAY(b->ar, struct expr *, width);
-        for (uint32_t j = 0; j < width; j++)
+        for (uint32_t j = 0; j < width; j++) {
             TRY(bind_expr(b, &none, rel->rows[i * width + j], &lp->rows[i][j]));
+            TRY(bind_refuse_aggregate(b, lp->rows[i][j], "VALUES", rel->span));
+        }
     }
     lp->out_count = width;
     lp->out = ARENA_ARRAY(b->ar, struct lcol, width);
@@ -410,8 +417,7 @@ int bind_relation(struct binder *b, const struct ast_rel *rel, struct scope *s, 
                 cols[n++] = inner.cols[i].col;
         }
         if (rel->column_count && rel->column_count != n) {
-            error_setf(b->err, ERR_ANALYSIS, "message", "%u column names for %u columns", rel->column_count, n);
-            return fail_at(b, rel->alias.span);
+            return wrong_alias_count(b, rel->column_count, n, rel->span);
         }
         for (uint32_t i = 0; i < rel->column_count; i++)
             cols[i].name = rel->columns[i].text;

@@ -278,17 +278,23 @@ static int project_and_sort(struct binder *b, struct logical *in, struct items *
         exprs[i] = items->v[i].expr;
         names[i] = items->v[i].name;
     }
+    for (uint32_t i = 0; i < n; i++)
+        TRY(bind_refuse_aggregate(b, exprs[i], "Project", span));
     for (uint32_t i = 0; i < order->count; i++) {
+        TRY(bind_refuse_aggregate(b, sorts[i], "Sort", order->sorts[i].span));
         uint32_t j = 0;
         while (j < total && !expr_eq(exprs[j], sorts[i]))
             j++;
         if (j == total) {
             if (distinct) {
-                struct buf text = BUF_INIT;
+                struct buf text = BUF_INIT, names_there = BUF_INIT;
                 expr_print(sorts[i], true, &text);
-                error_setf(b->err, ERR_ANALYSIS, "message", "ORDER BY %s must be in the select list of SELECT DISTINCT", text.data);
+                for (uint32_t k = 0; k < n; k++)
+                    buf_addf(&names_there, "%s`%s`", k ? ", " : "", names[k]);
+                error_set(b->err, ERR_UNRESOLVED_COLUMN, "objectName", arena_printf(b->ar, "`%s`", text.data), "proposal", names_there.data, NULL);
                 buf_fini(&text);
-                return fail_at(b, order->sorts[i].span);
+                buf_fini(&names_there);
+                return fail_at(b, order->sorts[i].expr->span);
             }
             exprs[total] = sorts[i];
             names[total++] = "sort";

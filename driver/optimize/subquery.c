@@ -13,6 +13,8 @@
  * group is now missing. The join is then a left one, and results that are not null on empty input are put
  * back (`empty_value`), told from a true null by a marker column.
  *
+ * What cannot climb at all is joined with the distinct outer values instead: domain.c.
+ *
  * FILTER, SORT and LIMIT nodes may afterwards have more columns than they had: consumers go by ids, except
  * unions, writes and the result, which go by `out` and therefore keep theirs.
  */
@@ -352,12 +354,18 @@ static struct logical *strip_for_exists(struct logical *lp)
     }
 }
 
-static int sub_plan(struct opt *o, struct expr *sub, struct pulled *pp, struct lcol **ret_cols, struct logical **ret)
+/* The plan of a subquery in the plan `in`, free of outer columns, and the conditions that they were in. */
+static int sub_plan(struct opt *o, struct logical *in, struct expr *sub, struct pulled *pp, struct lcol **ret_cols, struct logical **ret)
 {
     struct logical *plan = sub->subquery_mode == SUBQUERY_EXISTS ? strip_for_exists(sub->plan) : sub->plan;
     *ret_cols = plan->out;
     TRY(decorrelate(o, plan, &plan));
-    return pull_up(o, plan, pp, ret);
+    int rc = pull_up(o, plan, pp, ret);
+    if (rc != (int)ERR_UNSUPPORTED_SUBQUERY)
+        return rc;
+    error_fini(o->err); /* conditions that cannot climb: compute it for all outer values */
+    *pp = (struct pulled){0};
+    return domain_join(o, in, plan, &pp->preds, ret);
 }
 
 /* WHERE [NOT] EXISTS / IN. */
@@ -366,7 +374,7 @@ static int filter_by_subquery(struct opt *o, struct logical *in, struct expr *su
     struct pulled pp = {0};
     struct lcol *cols;
     struct logical *right;
-    TRY(sub_plan(o, sub, &pp, &cols, &right));
+    TRY(sub_plan(o, in, sub, &pp, &cols, &right));
     struct expr *cond = exprs_and(o->ar, &pp.preds);
     bool is_in = sub->subquery_mode == SUBQUERY_IN;
     if (pp.keyless_aggregate && pp.preds.count && !is_in) {
@@ -417,7 +425,7 @@ static int extract(struct opt *o, struct logical **in, struct expr *sub, bool nu
             return 0;
         }
     }
-    TRY(sub_plan(o, sub, &pp, &cols, &right));
+    TRY(sub_plan(o, *in, sub, &pp, &cols, &right));
     struct expr *cond = exprs_and(o->ar, &pp.preds);
     struct expr *f = expr_bool(o->ar, false), *t = expr_bool(o->ar, true);
     switch (sub->subquery_mode) {

@@ -130,13 +130,15 @@ struct statement *history_begin(struct history *h, struct app *app, uint64_t num
     return st;
 }
 
-/* "Scan orders, Filter, HashAggregate": the way of the rows, the build sides of joins left out. */
+/* "Scan orders, Filter, HashAggregate": the way of the rows, without the build sides of joins and what every stage has. */
 static void name_nodes(const struct dag_stage *ds, const struct pnode *n, struct buf *out)
 {
     if (n->input_count)
         name_nodes(ds, n->inputs[0], out);
     if (n->kind == PN_SINK_EXCHANGE || n->kind == PN_SINK_RESULT || n->kind == PN_PROJECT)
         return;
+    if (out->bytes == strlen("ExchangeRead") && strcmp(out->data, "ExchangeRead") == 0)
+        buf_reset(out); /* worth a word only when nothing else is done */
     buf_adds(out, out->bytes ? ", " : "");
     buf_adds(out, pnode_kind_name(n->kind));
     if (n->kind == PN_SCAN && n->scan_index < ds->scan_count && ds->scans[n->scan_index].table)

@@ -305,9 +305,12 @@ static int p_values(struct ps *ps, struct ast_rel **ret)
             TRY(p_expr(ps, &row));
         }
         uint32_t width = row->kind == AST_ROW ? row->arg_count : 1;
-        if (rel->row_count && width != rel->row_width)
-            return p_fail_at(ps, p_span(ps, start), "this row of VALUES has %u columns, but the first one has %u", width,
-                             rel->row_width);
+        if (rel->row_count && width != rel->row_width) {
+            int rc = error_set(ps->err, ERR_INLINE_TABLE_WIDTH, "expectedNumCols", arena_printf(ps->ar, "%u", rel->row_width), "actualNumCols",
+                               arena_printf(ps->ar, "%u", width), "rowIndex", arena_printf(ps->ar, "%u", rel->row_count), NULL);
+            error_at(ps->err, p_span(ps, start));
+            return rc;
+        }
         rel->row_width = width;
         rel->row_count++;
         if (row->kind == AST_ROW) {

@@ -88,7 +88,7 @@ static bool is_loopback(const struct sockaddr *sa)
 static bool split_address(const char *address, char *host, size_t cap, const char **ret_port)
 {
     const char *colon = strrchr(address, ':');
-    if (!colon || colon == address || !colon[1] || strspn(colon + 1, "0123456789") != strlen(colon + 1))
+    if (!colon || colon == address || !colon[1] || strspn(colon + 1, "0123456789") != strlen(colon + 1) || strtol(colon + 1, NULL, 10) > 65535)
         return false;
     size_t from = address[0] == '[', bytes = (size_t)(colon - address) - 2 * from;
     if (bytes >= cap || (from && colon[-1] != ']'))

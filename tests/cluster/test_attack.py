@@ -7,7 +7,7 @@ import threading
 import time
 
 import wire
-from harness import SPREAD, Cluster, check, tpch_of, wait_until
+from harness import SLOW, SPREAD, Cluster, check, tpch_of, wait_until
 from wire import CLIENT, EXECUTOR, EXECUTOR_DATA, PEER, Peer, field, frame, message
 
 NONCE = bytes(32)
@@ -137,7 +137,7 @@ def test_garbage_at_every_port():
         check(len(c.live()) == 2, "executors were lost:", c.lost_lines())
         wait_until(lambda: [p.daemon.fds() for p in ports] == fds, what="file descriptors to come back")
         grown = [p.daemon.rss() - r for p, r in zip(ports, rss)]
-        check(all(g < 32 << 20 for g in grown), "resident memory grew by", grown)
+        check(all(g < SLOW * (32 << 20) for g in grown), "resident memory grew by", grown)
         return f"({count} attacks, {runs[0]} queries meanwhile)"
 
 
@@ -168,7 +168,7 @@ def test_huge_counts():
         rows, error, _ = c.sql("SELECT sum(id) FROM range(0, 1000, 1, 4)")
         check(rows == [["499500"]], error)
         grown = c.driver.rss() - rss[0], e.rss() - rss[1]
-        check(max(grown) < 160 << 20, "resident memory grew by", grown)
+        check(max(grown) < SLOW * (160 << 20), "resident memory grew by", grown)
 
 
 def test_half_open_and_slow():
@@ -227,7 +227,7 @@ def test_asking_without_reading():
             except TimeoutError:
                 pass
         grown = c.driver.rss() - rss
-        check(grown < len(peers) * (96 << 20), f"{grown >> 20} MiB more for {len(peers)} such clients")
+        check(grown < SLOW * len(peers) * (96 << 20), f"{grown >> 20} MiB more for {len(peers)} such clients")
         rows, error, _ = c.sql("SELECT 1 + 1")
         check(rows == [["2"]], error)
         for p in peers:

@@ -1,6 +1,6 @@
 /*
  * Files read and written through a format's row, for the unit tests of text formats and the checks that compare them
- * with other engines. Include after <check.h>; everything is static.
+ * with other engines. Everything is static.
  */
 #pragma once
 

@@ -144,7 +144,7 @@ START_TEST(queries)
          "query\n  query order h DESC NULLS LAST limit 1 offset 2\n    select distinct (as b a), (as d c) where e group f having g\n      table t"},
         {"from t", "query\n  select *\n    table t"}, {"from t select a", "query\n  select a\n    table t"}, {"table db.t", "query\n  table db.t"},
         {"values 1, (2)", "query\n  values (1), (2)"}, {"values (1, 'a') as t(x, y)", "query\n  alias t(x y)\n    values (1, 'a')"},
-        {"values (1, 2), (3)", "SEMANTICS@15-18"},
+        {"values (1, 2), (3)", "INLINE_TABLE_WIDTH@15-18"},
         {"select * from parquet.`/a/*.p` x", "query\n  select *\n    alias x\n      table parquet.`/a/*.p`"},
         {"select * from range(5) t(a)", "query\n  select *\n    alias t(a)\n      function range(5)"},
         {"select * from (select 1) left semi join b on c natural join d cross join e using (f)",

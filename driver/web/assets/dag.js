@@ -44,8 +44,8 @@ function clip(text, chars) {
 function lines(name) {
   const parts = name.split(", ");
   let first = parts.shift() ?? "";
-  while (parts.length && (first + ", " + parts[0]).length <= 27) first += ", " + parts.shift();
-  return [clip(first, 28), clip(parts.join(", "), 28)];
+  while (parts.length && (first + ", " + parts[0]).length <= 25) first += ", " + parts.shift();
+  return [clip(first, 26), clip(parts.join(", "), 26)];
 }
 
 function node(n) {
@@ -81,7 +81,7 @@ export function dag(stages) {
   const width = PAD * 2 + g.columns * W + (g.columns - 1) * GAP_X, height = PAD * 2 + g.rows * H + (g.rows - 1) * GAP_Y;
   const edges = stages.flatMap((s) => s.parents.filter((p) => g.byId.has(p.stageId)).map((p) => edge(g.byId.get(p.stageId), g.byId.get(s.stageId), p.exchange)));
   return h("div", { class: "dag", tabindex: "0", role: "group", "aria-label": "Stages and the exchanges between them" },
-    h("svg", { style: { width: `clamp(${Math.round(width * 0.76)}px, 100%, ${width}px)` }, viewBox: `0 0 ${width} ${height}` },
+    h("svg", { style: { width: `clamp(${Math.round(width * 0.86)}px, 100%, ${width}px)` }, viewBox: `0 0 ${width} ${height}` },
       h("defs", {}, h("marker", { id: "arrow", viewBox: "0 0 8 8", refX: 5, refY: 4, markerWidth: 7, markerHeight: 7, orient: "auto" }, h("path", { class: "arrow", d: "M0 0L8 4L0 8Z" }))),
       edges, g.nodes.map(node)));
 }
