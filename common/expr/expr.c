@@ -257,12 +257,12 @@ struct expr *expr_and(struct arena *ar, struct expr *a, struct expr *b)
 
 static int missing_function(const char *name, struct span span, struct error *err)
 {
-    const char *best = "";
-    int best_distance = 1 << 20;
+    const char *best = "SHOW FUNCTIONS lists what there is";
+    int best_distance = 4; /* what is farther away is no slip of the hand */
     const struct fn_row *r;
     for (uint32_t i = 0; (r = fn_at(i)) != NULL; i++) {
         int d = str_distance(name, r->name);
-        if (d < best_distance) {
+        if (d < best_distance && r->name[0] != '_') {
             best_distance = d;
             best = r->name;
         }

@@ -53,6 +53,16 @@ static void end_unrepeatable(struct sched *s, struct job *job)
     sched_end_job(s, job, &err);
 }
 
+/* A task that takes every executor with it would keep its job, and all that is restarted for it, busy for ever. */
+static void end_deadly(struct sched *s, struct job *job, uint32_t stage, uint32_t partition)
+{
+    struct error err = ERROR_INIT;
+    error_setf(&err, ERR_JOB_FAILED, "message",
+               "%u executors were lost while they had an attempt at partition %u of stage %u; the last was %s", s->config.losses_max,
+               partition, stage, s->last_loss);
+    sched_end_job(s, job, &err);
+}
+
 static void lose(struct sched *s, uint32_t index, const char *reason)
 {
     struct executor *e = &s->executors[index];
@@ -73,7 +83,7 @@ static void lose(struct sched *s, uint32_t index, const char *reason)
         struct attempt *a = &s->attempts[e->first];
         struct job *job = a->job;
         struct stage *st = &job->stages[a->stage];
-        uint32_t partition = a->partition;
+        uint32_t stage = a->stage, partition = a->partition;
         bool counts = a->state == ATTEMPT_LAUNCHED && job->state == JOB_RUNNING;
         sched_attempt_gone(s, a);
         if (!counts)
@@ -81,6 +91,8 @@ static void lose(struct sched *s, uint32_t index, const char *reason)
         sched_requeue(s, st, partition);
         if (sched_cannot_repeat(st, &st->tasks[partition]))
             end_unrepeatable(s, job);
+        else if (++st->tasks[partition].losses >= s->config.losses_max)
+            end_deadly(s, job, stage, partition);
     }
     struct job *next;
     for (struct job *job = s->active; job; job = next) {

@@ -32,6 +32,7 @@ const struct sm job_sm = SM("job", job_states), stage_sm = SM("stage", stage_sta
 struct sched *sched_new(const struct sched_config *config)
 {
     struct sched *s = xcalloc(1, sizeof *s);
+    ASSERT(config->losses_max > 0 && config->losses_max < UINT8_MAX);
     ASSERT(config->max_failures > 0 && config->max_failures < UINT8_MAX && config->first_attempt <= 1ull << 39);
     s->config = *config;
     s->driver_address = xstrdup(config->driver_address ? config->driver_address : "HOST:PORT");

@@ -41,6 +41,7 @@ enum sched_determinism { SCHED_DETERMINATE, SCHED_UNORDERED, SCHED_INDETERMINATE
 
 struct sched_config {
     uint32_t max_failures;         /* attempts of a task that may fail: 4 */
+    uint32_t losses_max;           /* executors that may be lost under one task before its job fails: 16 */
     uint32_t stage_reruns_max;     /* times that a complete stage may lose outputs before its job fails: 40 */
     int64_t executors_wait_us;     /* how long jobs wait without executors: 30 s */
     uint64_t first_attempt;        /* ids grow from here; at most 2^39. A later driver starts higher, so that no id comes back */

@@ -21,6 +21,7 @@ extern const struct sm job_sm, stage_sm, task_sm, attempt_sm, executor_sm;
 
 struct task {
     uint8_t state, failures, fetch_failures;
+    uint8_t losses;         /* executors lost while they held an attempt at it; no failures of its own, but not without end */
     bool launched;          /* ever: it is not among the fresh ones any more */
     bool delivered;         /* rows of it have gone to the client */
     uint32_t avoid;         /* executor index + 1 where it last failed, 0: none */

@@ -7,7 +7,7 @@ void driver_start(struct world *w)
 {
     w->epoch++;
     w->first_attempt += 1000000;
-    w->sched = sched_new(&(struct sched_config){.max_failures = 4, .stage_reruns_max = 40, .executors_wait_us = 30 * SEC,
+    w->sched = sched_new(&(struct sched_config){.max_failures = 4, .losses_max = 200, .stage_reruns_max = 40, .executors_wait_us = 30 * SEC,
                                                 .first_attempt = w->first_attempt, .driver_address = "sim"});
     w->sched_timer = 0;
 }

@@ -69,7 +69,7 @@ static void event(struct sched_event ev)
 
 static void set_up(void)
 {
-    struct sched_config c = {.max_failures = 4, .stage_reruns_max = 3, .executors_wait_us = WAIT_US, .first_attempt = 77, .driver_address = "d:1"};
+    struct sched_config c = {.max_failures = 4, .losses_max = 16, .stage_reruns_max = 3, .executors_wait_us = WAIT_US, .first_attempt = 77, .driver_address = "d:1"};
     now = 1000;
     s = sched_new(&c);
     end_error = ERROR_INIT;
@@ -527,6 +527,21 @@ START_TEST(a_lost_executor_is_no_failure_of_its_tasks)
     }
     ck_assert_int_eq(state(1), JOB_RUNNING);
     ck_assert_uint_eq(stage(1, 0).failed_attempts, 0);
+}
+END_TEST
+
+START_TEST(a_task_that_takes_executors_with_it_ends_its_job)
+{
+    submit(1, "1 1<0r");
+    for (uint64_t i = 1; i <= 16; i++) {
+        ck_assert_int_eq(end_error.code, ERR_OK);
+        join(i, 10, 1);
+        get(1, 0, 0);
+        lose(i, 10);
+    }
+    ck_assert_int_eq(end_error.code, ERR_JOB_FAILED);
+    const char *message = error_param_get(&end_error, "message");
+    ck_assert(strstr(message, "16 executors") && strstr(message, "partition 0 of stage 0") && strstr(message, "signal 9"));
 }
 END_TEST
 
@@ -1214,7 +1229,8 @@ int main(void)
         T(failures_of_other_tasks_do_not_add_up), T(an_error_that_never_goes_away_is_not_tried_again),
         T(a_retry_prefers_another_executor), T(a_retry_takes_the_same_executor_when_it_is_the_only_one),
         T(a_retry_comes_back_when_the_others_are_lost), T(failed_attempts_are_counted), T(a_lost_executor_costs_only_what_it_ran),
-        T(a_lost_executor_is_no_failure_of_its_tasks), T(only_lost_outputs_are_made_again),
+        T(a_lost_executor_is_no_failure_of_its_tasks), T(a_task_that_takes_executors_with_it_ends_its_job),
+        T(only_lost_outputs_are_made_again),
         T(outputs_that_nobody_needs_are_not_made_again), T(inputs_lost_earlier_are_noticed_when_they_are_needed_again),
         T(finished_results_stay_finished), T(a_new_incarnation_replaces_the_old), T(an_older_incarnation_is_refused),
         T(the_loss_of_an_old_incarnation_is_old_news), T(a_loss_is_told_once), T(lost_executors_are_forgotten_in_time),
