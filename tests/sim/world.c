@@ -343,7 +343,7 @@ void world_run(struct world *w, uint64_t seed, uint32_t processes)
             heal(w);
         step(w);
         if (!rest && w->ended == w->job_count && w->healed)
-            rest = w->now + 30 * SEC;
+            rest = w->now + 60 * SEC; /* the longest step of the slowest executor takes 40 */
     }
     check_end(w);
 }
