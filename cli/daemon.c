@@ -56,8 +56,17 @@ int command_executor(const struct command_line *cl)
     if (rc != 0)
         return rc;
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    struct executor_config config = {.driver = cl->driver, .listen = cl->listen, .slots = cl->slots ? cl->slots : cores > 0 ? (uint32_t)cores : 1,
-                                     .memory = cl->memory ? cl->memory : executor_default_memory(), .secret_file = cl->secret_file,
-                                     .dir = cl->dir ? cl->dir : getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp", .embedded = cl->embedded, .announce = !cl->embedded};
+    struct executor_config config = {.driver = cl->driver,
+                                     .listen = cl->listen,
+                                     .slots = cl->slots   ? cl->slots
+                                              : cores > 0 ? (uint32_t)cores
+                                                          : 1,
+                                     .memory = cl->memory ? cl->memory : executor_default_memory(),
+                                     .secret_file = cl->secret_file,
+                                     .dir = cl->dir            ? cl->dir
+                                            : getenv("TMPDIR") ? getenv("TMPDIR")
+                                                               : "/tmp",
+                                     .embedded = cl->embedded,
+                                     .announce = !cl->embedded};
     return executor_main(&config);
 }

@@ -203,4 +203,5 @@ static void editor_close(struct editor *e)
     free(e);
 }
 
-__attribute__((visibility("default"))) const struct edit_module drover_edit_module = {EDIT_MODULE_VERSION, editor_open, editor_read, editor_remember, editor_close};
+__attribute__((visibility("default")))
+const struct edit_module drover_edit_module = {EDIT_MODULE_VERSION, editor_open, editor_read, editor_remember, editor_close};

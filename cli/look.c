@@ -14,18 +14,42 @@ static const struct status_column {
     const char *command, *key, *title;
     enum cell_kind kind;
 } status_columns[] = {
-    {"jobs", "jobId", "JOB", CELL_COUNT}, {"jobs", "status", "STATE", CELL_STATE}, {"jobs", "numCompletedTasks", "DONE", CELL_COUNT},
-    {"jobs", "numActiveTasks", "RUNNING", CELL_COUNT}, {"jobs", "numTasks", "TASKS", CELL_COUNT}, {"jobs", "numFailedTasks", "FAILED", CELL_COUNT},
-    {"jobs", "inputRecords", "ROWS READ", CELL_COUNT}, {"jobs", "durationMs", "TIME", CELL_MS}, {"jobs", "name", "STATEMENT", CELL_TEXT},
-    {"stages", "jobId", "JOB", CELL_COUNT}, {"stages", "stageId", "STAGE", CELL_COUNT}, {"stages", "status", "STATE", CELL_STATE},
-    {"stages", "numCompleteTasks", "DONE", CELL_COUNT}, {"stages", "numActiveTasks", "RUNNING", CELL_COUNT}, {"stages", "numTasks", "TASKS", CELL_COUNT},
-    {"stages", "numFailedTasks", "FAILED", CELL_COUNT}, {"stages", "inputRecords", "ROWS READ", CELL_COUNT}, {"stages", "shuffleReadBytes", "FETCHED", CELL_BYTES},
-    {"stages", "shuffleWriteBytes", "LEFT", CELL_BYTES}, {"stages", "durationMs", "TIME", CELL_MS}, {"stages", "name", "WHAT IT DOES", CELL_TEXT},
-    {"executors", "id", "ID", CELL_TEXT}, {"executors", "isActive", "STATE", CELL_STATE}, {"executors", "hostPort", "ADDRESS", CELL_TEXT},
-    {"executors", "pid", "PID", CELL_TEXT}, {"executors", "totalCores", "SLOTS", CELL_COUNT}, {"executors", "activeTasks", "RUNNING", CELL_COUNT},
-    {"executors", "completedTasks", "DONE", CELL_COUNT}, {"executors", "failedTasks", "FAILED", CELL_COUNT}, {"executors", "memoryUsed", "DATA", CELL_BYTES},
-    {"executors", "maxMemory", "OF", CELL_BYTES}, {"executors", "residentBytes", "RESIDENT", CELL_BYTES}, {"executors", "removeReason", "HOW IT WAS LOST", CELL_TEXT},
-    {"config", "key", "SETTING", CELL_TEXT}, {"config", "default", "DEFAULT", CELL_TEXT}, {"config", "meaning", "MEANING", CELL_TEXT},
+    {"jobs", "jobId", "JOB", CELL_COUNT},
+    {"jobs", "status", "STATE", CELL_STATE},
+    {"jobs", "numCompletedTasks", "DONE", CELL_COUNT},
+    {"jobs", "numActiveTasks", "RUNNING", CELL_COUNT},
+    {"jobs", "numTasks", "TASKS", CELL_COUNT},
+    {"jobs", "numFailedTasks", "FAILED", CELL_COUNT},
+    {"jobs", "inputRecords", "ROWS READ", CELL_COUNT},
+    {"jobs", "durationMs", "TIME", CELL_MS},
+    {"jobs", "name", "STATEMENT", CELL_TEXT},
+    {"stages", "jobId", "JOB", CELL_COUNT},
+    {"stages", "stageId", "STAGE", CELL_COUNT},
+    {"stages", "status", "STATE", CELL_STATE},
+    {"stages", "numCompleteTasks", "DONE", CELL_COUNT},
+    {"stages", "numActiveTasks", "RUNNING", CELL_COUNT},
+    {"stages", "numTasks", "TASKS", CELL_COUNT},
+    {"stages", "numFailedTasks", "FAILED", CELL_COUNT},
+    {"stages", "inputRecords", "ROWS READ", CELL_COUNT},
+    {"stages", "shuffleReadBytes", "FETCHED", CELL_BYTES},
+    {"stages", "shuffleWriteBytes", "LEFT", CELL_BYTES},
+    {"stages", "durationMs", "TIME", CELL_MS},
+    {"stages", "name", "WHAT IT DOES", CELL_TEXT},
+    {"executors", "id", "ID", CELL_TEXT},
+    {"executors", "isActive", "STATE", CELL_STATE},
+    {"executors", "hostPort", "ADDRESS", CELL_TEXT},
+    {"executors", "pid", "PID", CELL_TEXT},
+    {"executors", "totalCores", "SLOTS", CELL_COUNT},
+    {"executors", "activeTasks", "RUNNING", CELL_COUNT},
+    {"executors", "completedTasks", "DONE", CELL_COUNT},
+    {"executors", "failedTasks", "FAILED", CELL_COUNT},
+    {"executors", "memoryUsed", "DATA", CELL_BYTES},
+    {"executors", "maxMemory", "OF", CELL_BYTES},
+    {"executors", "residentBytes", "RESIDENT", CELL_BYTES},
+    {"executors", "removeReason", "HOW IT WAS LOST", CELL_TEXT},
+    {"config", "key", "SETTING", CELL_TEXT},
+    {"config", "default", "DEFAULT", CELL_TEXT},
+    {"config", "meaning", "MEANING", CELL_TEXT},
 };
 
 static const char *state_word(const json_t *v)
@@ -184,7 +208,8 @@ static json_t *own_settings(void)
 {
     json_t *rows = json_array();
     for (uint32_t i = 0; i < setting_count; i++)
-        json_array_append_new(rows, json_pack("{s:s,s:s,s:s}", "key", setting_rows[i].key, "default", setting_rows[i].fallback, "meaning", setting_rows[i].doc));
+        json_array_append_new(rows, json_pack("{s:s,s:s,s:s}", "key", setting_rows[i].key, "default", setting_rows[i].fallback, "meaning",
+                                              setting_rows[i].doc));
     return rows;
 }
 

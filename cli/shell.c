@@ -166,7 +166,8 @@ int shell_run(struct runner *r)
     sh.words = words_new(r->client);
     split_init(&sh.sp);
     open_editor(&sh);
-    printf("Drover: Spark SQL %s%s. help; says more, quit; ends.\n", r->cl->driver ? "on the driver at " : "on this machine", r->cl->driver ? r->cl->driver : "");
+    printf("Drover: Spark SQL %s%s. help; says more, quit; ends.\n", r->cl->driver ? "on the driver at " : "on this machine",
+           r->cl->driver ? r->cl->driver : "");
     if (*client_web(r->client))
         printf("Status page: http://%s/\n", client_web(r->client));
     loop(&sh);

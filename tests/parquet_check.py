@@ -6,6 +6,7 @@ import datetime as dt
 import decimal
 import os
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -244,5 +245,7 @@ for name, table in (("flat", TP), ("nested", NT), ("null", pa.table({"a": pa.nul
                 print(f"FAIL Spark's filter {codec}: {few[1]}, not {few[0]}")
 spark.stop()
 
+if len(sys.argv) <= 2:
+    shutil.rmtree(work)
 print(f"parquet: {checks} checks, {failures} failed")
 sys.exit(1 if failures else 0)

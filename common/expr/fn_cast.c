@@ -19,7 +19,13 @@ struct cell {
     struct strview s;
 };
 
-enum outcome { CAST_OK, CAST_BAD /* not a value of the type */, CAST_RANGE /* does not fit */, CAST_DIGITS /* over 38 of them */, CAST_NULL /* in every mode */ };
+enum outcome {
+    CAST_OK,
+    CAST_BAD /* not a value of the type */,
+    CAST_RANGE /* does not fit */,
+    CAST_DIGITS /* over 38 of them */,
+    CAST_NULL /* in every mode */
+};
 
 static void load(const struct column *col, uint32_t at, struct cell *c)
 {

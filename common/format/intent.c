@@ -92,7 +92,8 @@ int write_intent_decode(struct arena *ar, const char *text, size_t bytes, const 
 {
     struct write_intent in = {0};
     if (!decode(ar, text, bytes, &in))
-        return error_set(err, ERR_IO, "path", path, "message", "the intent of a write is damaged: put the files of its folder in place or remove it by hand", NULL);
+        return error_set(err, ERR_IO, "path", path, "message",
+                         "the intent of a write is damaged: put the files of its folder in place or remove it by hand", NULL);
     *ret = in;
     return 0;
 }

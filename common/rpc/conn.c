@@ -195,9 +195,12 @@ uint64_t rpc_blamed(const struct rpc *rpc)
 void rpc_counters_json(const struct rpc *rpc, struct buf *out)
 {
     const struct rpc_counters *c = &rpc->counters;
-    buf_addf(out, "{\"open\":%u,\"handshakes\":%u,\"accepted\":%llu,\"opened\":%llu,\"framesIn\":%llu,\"framesOut\":%llu,\"bytesIn\":%llu,\"bytesOut\":%llu,\"closed\":{",
-             rpc->conn_count, rpc->handshakes, (unsigned long long)c->accepted, (unsigned long long)c->opened, (unsigned long long)c->frames_in,
-             (unsigned long long)c->frames_out, (unsigned long long)c->bytes_in, (unsigned long long)c->bytes_out);
+    buf_addf(out,
+             "{\"open\":%u,\"handshakes\":%u,\"accepted\":%llu,\"opened\":%llu,\"framesIn\":%llu,\"framesOut\":%llu,\"bytesIn\":%llu,"
+             "\"bytesOut\":%llu,\"closed\":{",
+             rpc->conn_count, rpc->handshakes, (unsigned long long)c->accepted, (unsigned long long)c->opened,
+             (unsigned long long)c->frames_in, (unsigned long long)c->frames_out, (unsigned long long)c->bytes_in,
+             (unsigned long long)c->bytes_out);
     for (int i = 0; i < CLOSE_COUNT; i++)
         buf_addf(out, "%s\"%s\":%llu", i ? "," : "", close_rows[i].name, (unsigned long long)c->closed[i]);
     buf_adds(out, "}}");

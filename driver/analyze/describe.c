@@ -164,7 +164,10 @@ static int describe_database(struct binder *b, const struct ast_statement *st, s
     rows_texts(&rows, "Catalog Name", CATALOG_NAME, NULL);
     rows_texts(&rows, "Namespace Name", db->name, NULL);
     rows_texts(&rows, "Comment", db->comment ? db->comment : "", NULL);
-    rows_texts(&rows, "Location", db->location ? arena_printf(b->ar, "file:%s", db->location) : arena_printf(b->ar, "file:%s/spark-warehouse", b->snap->working_dir), NULL);
+    rows_texts(&rows, "Location",
+               db->location ? arena_printf(b->ar, "file:%s", db->location)
+                            : arena_printf(b->ar, "file:%s/spark-warehouse", b->snap->working_dir),
+               NULL);
     rows_texts(&rows, "Owner", b->snap->user, NULL);
     rows_done(&rows, ret);
     return 0;
@@ -185,7 +188,8 @@ static int describe_function(struct binder *b, const struct ast_statement *st, s
     for (const char *const *a = agg_names(); *a && !found; a++)
         found = str_eq_nocase(*a, name);
     if (!found) {
-        error_set(b->err, ERR_FUNCTION_MISSING, "routineName", quoted(b->ar, name), "searchPath", name_search_path(b), "proposal", "SHOW FUNCTIONS lists what there is", NULL);
+        error_set(b->err, ERR_FUNCTION_MISSING, "routineName", quoted(b->ar, name), "searchPath", name_search_path(b), "proposal",
+                  "SHOW FUNCTIONS lists what there is", NULL);
         return bind_fail_at(b, st->name.span);
     }
     rows_init(b, &rows, &(struct rows_column){"function_desc", TYPE_STRING}, 1);

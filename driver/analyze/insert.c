@@ -222,7 +222,8 @@ static int static_partitions(struct binder *b, struct insertion *in)
     bool dynamic = false;
     for (uint32_t i = first; i < in->count; i++) {
         if (in->values[i] && dynamic) {
-            error_set(b->err, ERR_SEMANTICS, "inputString", "in PARTITION, columns with values must come before those without, in the order of the table's folders", NULL);
+            error_set(b->err, ERR_SEMANTICS, "inputString",
+                      "in PARTITION, columns with values must come before those without, in the order of the table's folders", NULL);
             return bind_fail_at(b, st->name.span);
         }
         dynamic |= !in->values[i];
@@ -238,7 +239,8 @@ static int place_columns(struct binder *b, struct insertion *in)
     for (uint32_t i = 0; i < st->insert_column_count; i++) {
         int at = find_column(b, in->r, st->insert_columns[i].text);
         if (at < 0) {
-            error_set(b->err, ERR_UNRESOLVED_COLUMN, "objectName", quoted(b->ar, st->insert_columns[i].text), "proposal", name_list(b->ar, &in->r->schema), NULL);
+            error_set(b->err, ERR_UNRESOLVED_COLUMN, "objectName", quoted(b->ar, st->insert_columns[i].text), "proposal",
+                      name_list(b->ar, &in->r->schema), NULL);
             return bind_fail_at(b, st->insert_columns[i].span);
         }
         for (uint32_t j = 0; j < in->place_count; j++) {

@@ -226,7 +226,8 @@ static int bind_range(struct binder *b, const struct ast_rel *rel, struct scope 
         return fail_at(b, rel->span);
     }
     if (rel->expr_count < 1 || rel->expr_count > 4) {
-        error_set(b->err, ERR_FUNCTION_ARGS, "functionName", "`range`", "expectedNum", "[1, 2, 3, 4]", "actualNum", arena_printf(b->ar, "%u", rel->expr_count), NULL);
+        error_set(b->err, ERR_FUNCTION_ARGS, "functionName", "`range`", "expectedNum", "[1, 2, 3, 4]", "actualNum",
+                  arena_printf(b->ar, "%u", rel->expr_count), NULL);
         return fail_at(b, rel->span);
     }
     for (uint32_t i = 0; i < rel->expr_count; i++) {
@@ -247,7 +248,8 @@ static int bind_range(struct binder *b, const struct ast_rel *rel, struct scope 
     lp->range_step = rel->expr_count > 2 ? v[2] : 1;
     lp->range_parts = rel->expr_count > 3 ? v[3] : 0;
     if (lp->range_step == 0 || (rel->expr_count > 3 && v[3] <= 0)) {
-        error_set(b->err, ERR_FUNCTION_CALL, "funcName", "`range`", "message", lp->range_step == 0 ? "the step of range() must not be 0" : "range() needs at least one partition", NULL);
+        error_set(b->err, ERR_FUNCTION_CALL, "funcName", "`range`", "message",
+                  lp->range_step == 0 ? "the step of range() must not be 0" : "range() needs at least one partition", NULL);
         return fail_at(b, rel->span);
     }
     lp->out_count = 1;

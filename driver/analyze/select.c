@@ -477,7 +477,8 @@ static int unify_inputs(struct binder *b, const struct ast_rel *rel, struct logi
         struct buf a = BUF_INIT, c = BUF_INIT;
         buf_addf(&a, "%u", width);
         buf_addf(&c, "%u", in[i]->out_count);
-        error_set(b->err, ERR_COLUMN_ALIASES, "operator", names[rel->setop], "firstNumColumns", a.data, "invalidOrdinalNum", ordinal(i), "invalidNumColumns", c.data, NULL);
+        error_set(b->err, ERR_COLUMN_ALIASES, "operator", names[rel->setop], "firstNumColumns", a.data, "invalidOrdinalNum", ordinal(i),
+                  "invalidNumColumns", c.data, NULL);
         buf_fini(&a);
         buf_fini(&c);
         return fail_at(b, rel->span);

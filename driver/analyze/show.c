@@ -99,7 +99,10 @@ static void list_all(struct binder *b, struct listing *l, const struct strmap *m
 static int show_relations(struct binder *b, const struct ast_statement *st, struct analyzed *ret)
 {
     struct listing l = {.st = st, .views = st->kind == AST_STMT_SHOW_VIEWS};
-    struct rows_column columns[] = {{"namespace", TYPE_STRING}, {l.views ? "viewName" : "tableName", TYPE_STRING}, {"isTemporary", TYPE_BOOLEAN}, {"information", TYPE_STRING}};
+    struct rows_column columns[] = {{"namespace", TYPE_STRING},
+                                    {l.views ? "viewName" : "tableName", TYPE_STRING},
+                                    {"isTemporary", TYPE_BOOLEAN},
+                                    {"information", TYPE_STRING}};
     const char *database = st->name.count ? name_last(&st->name) : b->snap->database;
     const struct database *db = catalog_database(b->snap->catalog, database);
     if (!db)
@@ -187,7 +190,11 @@ static int show_properties(struct binder *b, const struct ast_statement *st, str
     rows_init(b, &rows, columns, 2);
     const char *value = st->key ? options_get(&r->properties, st->key) : NULL;
     if (st->key)
-        rows_texts(&rows, st->key, value ? value : arena_printf(b->ar, "Table %s.%s.%s does not have property: %s", CATALOG_NAME, r->database ? r->database : "", r->name, st->key), NULL);
+        rows_texts(&rows, st->key,
+                   value ? value
+                         : arena_printf(b->ar, "Table %s.%s.%s does not have property: %s", CATALOG_NAME, r->database ? r->database : "",
+                                        r->name, st->key),
+                   NULL);
     for (uint32_t i = 0; i < r->properties.count && !st->key; i++)
         rows_texts(&rows, r->properties.items[i].name, r->properties.items[i].value, NULL);
     rows_done(&rows, ret);

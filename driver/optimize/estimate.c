@@ -3,8 +3,9 @@
  *
  * Footers give rows, minima and maxima and rarely distinct counts. An integer column has at most max - min + 1
  * distinct values. Strings of a small table are all distinct; of a large one, the bytes that a row takes tell the
- * size of the dictionary, and without bytes they are taken for 25 different ones. Two key columns of the same range and different row counts are taken for a foreign key and its
- * primary key: the domain they share is the smaller one's number of distinct values.
+ * size of the dictionary, and without bytes they are taken for 25 different ones. Two key columns of the same range
+ * and different row counts are taken for a foreign key and its primary key: the domain they share is the smaller
+ * one's number of distinct values.
  */
 #include "driver/optimize/estimate.h"
 #include "driver/optimize/rule.h"

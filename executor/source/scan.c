@@ -58,7 +58,8 @@ static void explain_missing(const char *path, struct error *err)
         return;
     error_fini(err);
     error_set(err, ERR_FILE_READ, "path", path, "message",
-              "this executor does not see the file, which the driver has listed: it was removed since, or its path is not one that is visible to the driver and to every executor",
+              "this executor does not see the file, which the driver has listed: it was removed since, or its path is not one that is "
+              "visible to the driver and to every executor",
               NULL);
 }
 

@@ -28,7 +28,7 @@ NEED_README = ["common/" + d for d in ("base", "error", "config", "col", "expr",
     ["proto", "cli", "deploy", "tests", "tests/unit", "tests/sql", "tests/sim", "tests/cluster", "tests/fault", "tests/fuzz", "tests/web",
      "tests/bench", "tests/lint", "common", "driver", "executor", "."]
 
-LINE_MAX = 200
+LINE_MAX = 160
 
 problems = []
 
@@ -143,7 +143,7 @@ def main():
                 c_file(path, text)
             elif path.endswith(".def"):
                 def_file(path, text)
-        for folder in NEED_README if "readmes" in sys.argv else []:
+        for folder in NEED_README:
             if os.path.isdir(folder) and not os.path.exists(os.path.join(folder, "README.md")):
                 bad(folder, 1, "no README.md")
     print("\n".join(problems) if problems else "lint: clean")

@@ -295,7 +295,10 @@ static void on_done(struct world *w, uint32_t reg, struct message *m)
         else if (a)
             a->truth = TRUTH_GONE;
     }
-    driver_event(w, &(struct sched_event){.kind = SCHED_ATTEMPTS_DONE, .executor_id = r->id, .incarnation = m->incarnation, .done_count = m->count, .done = m->results});
+    driver_event(
+        w,
+        &(struct sched_event){
+            .kind = SCHED_ATTEMPTS_DONE, .executor_id = r->id, .incarnation = m->incarnation, .done_count = m->count, .done = m->results});
     if (sched_stale_events(w->sched) - stale != expect)
         violate(w, "I3", "%llu of %u completions are old, the driver ignored %llu", (unsigned long long)expect, m->count,
                 (unsigned long long)(sched_stale_events(w->sched) - stale));

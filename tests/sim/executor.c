@@ -159,7 +159,9 @@ static void carry_out(struct world *w, struct process *p, const struct control_a
         break;
     case CONTROL_SEND_RESULT: send_result(w, p, t); break;
     case CONTROL_DROP_RESULT: break;
-    case CONTROL_REFUSE: violate(w, "I8", "executor process %u refuses attempt %llx, what that needs was let go: %s", p->index, (unsigned long long)a->attempt_id, a->reason);
+    case CONTROL_REFUSE:
+        violate(w, "I8", "executor process %u refuses attempt %llx, what that needs was let go: %s", p->index,
+                (unsigned long long)a->attempt_id, a->reason);
     case CONTROL_REPORT: send_done(w, p, a->cookies, a->count); break;
     case CONTROL_REPORT_FAILED:
         send_failed(w, p, t, a->killed);

@@ -498,7 +498,9 @@ void check_end(struct world *w)
             continue;
         control_look(w->processes[i].control, &c);
         if (c.queued + c.running + c.parked + c.ended + c.jobs + c.plans + c.inputs + c.outputs || w->processes[i].busy)
-            violate(w, "I8", "executor process %u is left with %u queued, %u running, %u parked, %u ended attempts, %u jobs, %u plans, %u inputs, %u outputs, %u busy slots",
+            violate(w, "I8",
+                    "executor process %u is left with %u queued, %u running, %u parked, %u ended attempts, %u jobs, %u plans, %u inputs, "
+                    "%u outputs, %u busy slots",
                     i, c.queued, c.running, c.parked, c.ended, c.jobs, c.plans, c.inputs, c.outputs, w->processes[i].busy);
     }
 }

@@ -318,7 +318,9 @@ void world_run(struct world *w, uint64_t seed, uint32_t processes)
     rng_init(&w->rng, seed * 0x9e3779b97f4a7c15ull + 1);
     arena_init(&w->ar);
     choose_faults(w);
-    w->process_count = processes ? processes : chance(w, 0.01) ? 200 + (uint32_t)rng_below(&w->rng, 1800) : 1 + (uint32_t)rng_below(&w->rng, chance(w, 0.9) ? 5 : 40);
+    w->process_count = processes         ? processes
+                       : chance(w, 0.01) ? 200 + (uint32_t)rng_below(&w->rng, 1800)
+                                         : 1 + (uint32_t)rng_below(&w->rng, chance(w, 0.9) ? 5 : 40);
     w->processes = ARENA_ARRAY(&w->ar, struct process, w->process_count);
     make_jobs(w);
     driver_start(w);
@@ -341,7 +343,7 @@ void world_run(struct world *w, uint64_t seed, uint32_t processes)
             heal(w);
         step(w);
         if (!rest && w->ended == w->job_count && w->healed)
-            rest = w->now + 30 * SEC;
+            rest = w->now + 60 * SEC; /* the longest step of the slowest executor takes 40 */
     }
     check_end(w);
 }

@@ -289,8 +289,11 @@ static void damage_rounds(unsigned count, struct rng *r, const char *stem, struc
 {
     struct buf good = BUF_INIT;
     for (int i = 0; i < 20; i++)
-        buf_addf(&good, "{\"id\":%d,\"t\":\"text \\u00e4 \\\"%d\\\"\",\"s\":{\"x\":[1,%d,null],\"y\":{\"k\":%d.5}},\"d\":\"2020-01-1%d\",\"b\":\"YWJj\",\"n\":12345678901234567890}\n",
-                 i, i, i, i, i % 10);
+        buf_addf(
+            &good,
+            "{\"id\":%d,\"t\":\"text \\u00e4 "
+            "\\\"%d\\\"\",\"s\":{\"x\":[1,%d,null],\"y\":{\"k\":%d.5}},\"d\":\"2020-01-1%d\",\"b\":\"YWJj\",\"n\":12345678901234567890}\n",
+            i, i, i, i, i % 10);
     buf_adds(&good, "[{\"id\":1},{\"s\":{\"x\":[]}}]\n");
     for (unsigned i = 0; i < count; i++)
         damage_round(&format_json, &good,

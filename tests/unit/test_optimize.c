@@ -43,12 +43,30 @@ struct table_def {
     struct col_def cols[6];
 };
 static const struct table_def tables[] = {
-    {"lineitem", 6000000, 6, {{"l_orderkey", TYPE_BIGINT, 1, 6000000}, {"l_partkey", TYPE_BIGINT, 1, 200000}, {"l_suppkey", TYPE_BIGINT, 1, 10000},
-                              {"l_quantity", TYPE_DOUBLE, 1, 50}, {"l_shipdate", TYPE_DATE, 8000, 10500}, {"l_shipmode", TYPE_STRING, 0, 0}}},
-    {"orders", 1500000, 4, {{"o_orderkey", TYPE_BIGINT, 1, 6000000}, {"o_custkey", TYPE_BIGINT, 1, 150000}, {"o_orderdate", TYPE_DATE, 8000, 10400},
-                            {"o_priority", TYPE_STRING, 0, 0}}},
+    {"lineitem",
+     6000000,
+     6,
+     {{"l_orderkey", TYPE_BIGINT, 1, 6000000},
+      {"l_partkey", TYPE_BIGINT, 1, 200000},
+      {"l_suppkey", TYPE_BIGINT, 1, 10000},
+      {"l_quantity", TYPE_DOUBLE, 1, 50},
+      {"l_shipdate", TYPE_DATE, 8000, 10500},
+      {"l_shipmode", TYPE_STRING, 0, 0}}},
+    {"orders",
+     1500000,
+     4,
+     {{"o_orderkey", TYPE_BIGINT, 1, 6000000},
+      {"o_custkey", TYPE_BIGINT, 1, 150000},
+      {"o_orderdate", TYPE_DATE, 8000, 10400},
+      {"o_priority", TYPE_STRING, 0, 0}}},
     {"customer", 150000, 3, {{"c_custkey", TYPE_BIGINT, 1, 150000}, {"c_nationkey", TYPE_INT, 0, 24}, {"c_segment", TYPE_STRING, 0, 0}}},
-    {"part", 200000, 4, {{"p_partkey", TYPE_BIGINT, 1, 200000}, {"p_brand", TYPE_STRING, 0, 0}, {"p_container", TYPE_STRING, 0, 0}, {"p_size", TYPE_INT, 1, 50}}},
+    {"part",
+     200000,
+     4,
+     {{"p_partkey", TYPE_BIGINT, 1, 200000},
+      {"p_brand", TYPE_STRING, 0, 0},
+      {"p_container", TYPE_STRING, 0, 0},
+      {"p_size", TYPE_INT, 1, 50}}},
     {"nation", 25, 2, {{"n_nationkey", TYPE_INT, 0, 24}, {"n_name", TYPE_STRING, 0, 0}}},
 };
 
@@ -473,7 +491,9 @@ START_TEST(equal_subplans_once)
     struct logical *a = scan("orders"), *b = scan("orders");
     struct logical *x = aggregate(a, col(a, "o_custkey"), agg_call_of("count", num(1), false), "n");
     struct logical *y = aggregate(b, col(b, "o_custkey"), agg_call_of("count", num(1), false), "n");
-    struct stage_dag *dag = plan(count_star(join(JOIN_INNER, x, y, call("=", x->out[0].id ? col(x, "o_custkey") : NULL, expr_column(&ar, y->out[0].id, y->out[0].type, true, "o_custkey")))));
+    struct stage_dag *dag = plan(count_star(
+        join(JOIN_INNER, x, y,
+             call("=", x->out[0].id ? col(x, "o_custkey") : NULL, expr_column(&ar, y->out[0].id, y->out[0].type, true, "o_custkey")))));
     uint32_t scans = 0;
     for (uint32_t i = 0; i < dag->stage_count; i++)
         scans += dag->stages[i].scan_count;

@@ -69,7 +69,12 @@ static void event(struct sched_event ev)
 
 static void set_up(void)
 {
-    struct sched_config c = {.max_failures = 4, .losses_max = 16, .stage_reruns_max = 3, .executors_wait_us = WAIT_US, .first_attempt = 77, .driver_address = "d:1"};
+    struct sched_config c = {.max_failures = 4,
+                             .losses_max = 16,
+                             .stage_reruns_max = 3,
+                             .executors_wait_us = WAIT_US,
+                             .first_attempt = 77,
+                             .driver_address = "d:1"};
     now = 1000;
     s = sched_new(&c);
     end_error = ERROR_INIT;
