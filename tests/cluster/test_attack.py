@@ -283,7 +283,7 @@ def test_garbage_at_the_web_port():
                     while piece := s.recv(1 << 16):
                         answer += piece
                     check(b"root:" not in answer, answer[:200])
-                except (ConnectionError, TimeoutError):
+                except OSError:  # it is closed already, or says nothing
                     pass
                 s.close()
                 count += 1
