@@ -8,8 +8,8 @@ from harness import POINTS, SPREAD, Cluster, check, finish, tpch_of, wait_until
 
 
 def killed(c):
-    """The one executor that died since, replaced by a new one."""
-    dead = [e for e in c.executors if e.proc.poll() is not None]
+    """The one executor that died since; a query may end before the kernel has told of the death."""
+    dead = wait_until(lambda: [e for e in c.executors if e.proc.poll() is not None], what="an executor's death")
     check(len(dead) == 1, len(dead), "executors died, not one")
     check(dead[0].proc.returncode == -signal.SIGKILL, dead[0].name, "ended with", dead[0].proc.returncode)
     c.executors.remove(dead[0])

@@ -40,8 +40,8 @@ def test_in_flight_is_bounded():
     """A reader that stands still, here because its client does, has fetched a window of what peers hold and no more."""
     t = tpch_of()
     with Cluster(2, memory="8g") as c:
-        rows = 900000
-        sql = t.views + f"SELECT l.* FROM lineitem l CROSS JOIN range(0, 4) LIMIT {rows}"
+        rows = 2 * int(c.sql(t.views + "SELECT count(*) FROM lineitem")[0][0][0])
+        sql = t.views + "SELECT l.* FROM lineitem l CROSS JOIN range(0, 2) LIMIT 1000000000"  # all rows through one task
         p = c.client(sql, ["--conf", "drover.plan.single=false", "--format", "tsv"])
         came = lambda: sum(e["peerBytesIn"] for e in c.live())
         wait_until(lambda: came() > 0, what="a fetch")
