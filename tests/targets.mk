@@ -136,12 +136,15 @@ fuzzers: $(addprefix $(BUILD)/tests/fuzz/fuzz_,$(or $(FUZZ),$(FUZZ_ALL)))
 	    grep -E "number_of_executed_units|Done" build/fuzz/$$f.log; done
 
 # ---- sanitize: a short pass under the sanitizers. Daemons that are killed leak by design: leaks are the unit tests' matter ----
-.PHONY: sanitize sanitized sanitized-cluster
+.PHONY: sanitize sanitized sanitized-cluster sanitized-sql
 SAN_CLUSTER := at_seeded_times only_lost garbage_at_every cancelled_at_any bytes_cross
 sanitize:
 	$(Q)$(MAKE) --no-print-directory SAN=address,undefined sanitized
-	$(Q)$(MAKE) --no-print-directory SAN=thread sanitized-cluster
-sanitized: unit replay sanitized-cluster
+	$(Q)$(MAKE) --no-print-directory SAN=thread SEEDS=50 sim sanitized-sql sanitized-cluster
+sanitized: unit replay sanitized-sql sanitized-cluster
+	$(Q)$(MAKE) --no-print-directory SAN=$(SAN) SEEDS=100 sim
+sanitized-sql: $(BUILD)/drover
+	$(Q)ASAN_OPTIONS=detect_leaks=0 python3 tests/sql/run.py --quick --drover $(BUILD)/drover tests/sql/join.test tests/sql/aggregate.test tests/sql/query.test
 sanitized-cluster: $(BUILD)/drover $(BUILD)/drover-web.so
 	$(Q)DROVER=$(CURDIR)/$(BUILD)/drover DROVER_SLOW=1 ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 \
 	    TSAN_OPTIONS=report_signal_unsafe=0 $(PYTHON) tests/cluster/run.py $(or $(TESTS),$(SAN_CLUSTER))

@@ -8,7 +8,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 static struct driver *new_driver(void)
 {
     struct driver *dr = xcalloc(1, sizeof *dr);
-    struct sched_config config = {.max_failures = 4, .stage_reruns_max = 40, .executors_wait_us = 1000000, .first_attempt = 1};
+    struct sched_config config = {.max_failures = 4, .losses_max = 16, .stage_reruns_max = 40, .executors_wait_us = 1000000, .first_attempt = 1};
     dr->sched = sched_new(&config);
     dr->history = history_new();
     struct app *app = history_app(dr->history, "s", 1, "user");
