@@ -10,8 +10,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
-import traceback
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "cluster"))
@@ -21,6 +19,7 @@ import pyarrow as pa  # noqa: E402
 import pyarrow.dataset as ds  # noqa: E402
 import pyarrow.parquet as pq  # noqa: E402
 from harness import DROVER, SLOW, Cluster, check, finish, wait_until  # noqa: E402
+import runner  # noqa: E402
 
 EMBEDDED = ["--executors", "2", "--slots", "1", "--memory", "512m"]
 
@@ -552,23 +551,5 @@ def test_driver_stopped_in_a_write():
         check(os.listdir(f) == [], everything(f))
 
 
-def main():
-    wanted, failed, count, start = sys.argv[1:], [], 0, time.monotonic()
-    for name, fn in [(k[5:], v) for k, v in globals().items() if k.startswith("test_") and k != "test_point"]:
-        if wanted and not any(w in name for w in wanted):
-            continue
-        count += 1
-        t0 = time.monotonic()
-        try:
-            note = fn() or ""
-            print(f"write {name}: {time.monotonic() - t0:.1f} s {note}", flush=True)
-        except Exception:
-            failed.append(name)
-            traceback.print_exc()
-            print(f"write {name}: FAILED after {time.monotonic() - t0:.1f} s", flush=True)
-    print(f"write: {count - len(failed)} of {count} passed in {time.monotonic() - start:.0f} s", *failed)
-    return 1 if failed or count == 0 else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(runner.run("write", [(k[5:], f) for k, f in list(globals().items()) if k.startswith("test_") and k != "test_point"]))

@@ -6,14 +6,13 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
-import traceback
 import urllib.error
 import urllib.request
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.join(os.path.dirname(HERE), "cluster"))
+sys.path[:0] = [os.path.join(os.path.dirname(HERE), "cluster"), os.path.dirname(HERE)]
 from harness import Cluster, check, wait_until  # noqa: E402
+import runner  # noqa: E402
 
 MAPS = {"tasks", "executorSummary", "killedTasksSummary", "executorLogs", "attributes", "resources", "modifiedConfigs"}
 
@@ -242,8 +241,6 @@ def test_page_of_a_job(c):
 
 
 def main():
-    wanted = sys.argv[1:] + os.environ.get("TESTS", "").split()
-    failed, count, start = [], 0, time.monotonic()
     with Cluster(executors=2, slots=2, memory="512m") as c:
         script = ["create temporary view numbers as select * from range(0, 100000, 1, 4)",
                   "select id % 10 k, sum(id) from numbers group by 1 order by 1", "select 1 / (id - 5) from numbers", "select * from nowhere",
@@ -253,20 +250,7 @@ def main():
         first = next(e for e in c.executors if c.row(e)["id"] == "2")
         first.kill()
         wait_until(lambda: len(c.live()) == 1, 20, "the loss")
-        for name, fn in [(k[5:], f) for k, f in globals().items() if k.startswith("test_")]:
-            if wanted and not any(w in name for w in wanted):
-                continue
-            t0 = time.monotonic()
-            count += 1
-            try:
-                note = fn(c) or ""
-                print(f"web {name}: {time.monotonic() - t0:.1f} s {note}", flush=True)
-            except Exception:
-                failed.append(name)
-                traceback.print_exc()
-                print(f"web {name}: FAILED", flush=True)
-    print(f"web: {count - len(failed)} of {count} passed in {time.monotonic() - start:.0f} s", *failed)
-    return 1 if failed or count == 0 else 0
+        return runner.run("web", [(k[5:], lambda f=f: f(c)) for k, f in list(globals().items()) if k.startswith("test_")])
 
 
 if __name__ == "__main__":
