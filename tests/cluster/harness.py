@@ -39,14 +39,14 @@ def check(condition, *what):
 
 
 def wait_until(fn, seconds=20, what="it"):
-    """The first true value of fn(); a failure when none comes. Generous: no test is about time."""
+    """The first true value of fn(); a failure when none comes. Generous: no test is about time. what: a text, or a function that makes it."""
     end = time.monotonic() + seconds * SLOW
     while True:
         v = fn()
         if v:
             return v
         if time.monotonic() > end:
-            raise Failure(f"waited {seconds * SLOW} s for {what}")
+            raise Failure(f"waited {seconds * SLOW} s for {what() if callable(what) else what}")
         time.sleep(0.01)
 
 
@@ -95,6 +95,15 @@ class Daemon:
 
     def fds(self):
         return len(os.listdir(f"/proc/{self.pid}/fd"))
+
+    def settled_fds(self):
+        """fds() once it stood still for a moment: what others closed, this process may still have to notice."""
+        seen = []
+        def still():
+            seen.append(self.fds())
+            return len(seen) > 30 and len(set(seen[-30:])) == 1
+        wait_until(still, what=lambda: f"{self.name}'s file descriptors to stand still: {seen[-30:]}")
+        return seen[-1]
 
 
 class Cluster:

@@ -113,9 +113,10 @@ def test_garbage_at_every_port():
         ports = [Port(c)] + [Port(c, e) for e in c.executors]
         for port in ports:
             attack_all(port)  # once before measuring: pools and buffers come to their size
-        check(c.sql(t.views + t.queries[9])[1] is None, "Q9")
+        for _ in range(3):  # all connections between executors
+            check(c.sql(t.views + t.queries[9])[1] is None, "Q9")
         wait_until(lambda: c.status("connections")["open"] <= 5, what="connections to go")
-        fds, rss = [p.daemon.fds() for p in ports], [p.daemon.rss() for p in ports]
+        fds = [p.daemon.settled_fds() for p in ports]
         stop, wrong, runs = threading.Event(), [], [0]
 
         def queries():
@@ -135,9 +136,12 @@ def test_garbage_at_every_port():
             worker.join()
         check(not wrong and runs[0] > 0, wrong[:1])
         check(len(c.live()) == 2, "executors were lost:", c.lost_lines())
-        wait_until(lambda: [p.daemon.fds() for p in ports] == fds, what="file descriptors to come back")
+        now = lambda: [p.daemon.fds() for p in ports]
+        wait_until(lambda: all(n <= b for n, b in zip(now(), fds)), what=lambda: f"file descriptors to come back: {fds} before, {now()} now")
+        rss = [p.daemon.rss() for p in ports]  # without queries: their sessions and history are kept, and bounded elsewhere
+        count += sum(attack_all(port) for _ in range(3) for port in ports)
         grown = [p.daemon.rss() - r for p, r in zip(ports, rss)]
-        check(all(g < SLOW * (32 << 20) for g in grown), "resident memory grew by", grown)
+        check(all(g < SLOW * (8 << 20) for g in grown), "resident memory grew by", grown)
         return f"({count} attacks, {runs[0]} queries meanwhile)"
 
 
@@ -175,7 +179,7 @@ def test_half_open_and_slow():
     """Hundreds that say nothing, some that say a byte now and then, one that stops within a frame."""
     t = tpch_of()
     with Cluster(1) as c:
-        fds = c.driver.fds()
+        fds = c.driver.settled_fds()
         inside = Peer(c.address)
         inside.send_bytes(frame("EXECUTE", message(f1="s", f2="o", f3="x" * 1000))[:300])
         begun = time.monotonic()
@@ -206,7 +210,7 @@ def test_half_open_and_slow():
         check(inside.closed_within(60) and time.monotonic() - begun > 20, "an unfinished frame")
         inside.close()
         check(c.status("connections")["closed"]["stalled"] == 1, c.status("connections"))
-        wait_until(lambda: c.driver.fds() == fds, what="file descriptors to come back")
+        wait_until(lambda: c.driver.fds() <= fds, what=lambda: f"file descriptors to come back: {fds} before, {c.driver.fds()} now")
         text = c.driver.read()
         check("no handshake in time" in text and "a frame that does not come to its end" in text, text[-2000:])
 
@@ -268,7 +272,7 @@ def test_garbage_at_the_web_port():
     with Cluster(1) as c:
         if c.web == "-":
             return "(no web port)"
-        rng, fds, count = random.Random(9), c.driver.fds(), 0
+        rng, fds, count = random.Random(9), c.driver.settled_fds(), 0
         attacks = [rng.randbytes(5000), hello(), frame("LAUNCH", lengths=(0xFFFFFFFF, 0xFFFFFFFF)), b"GET /" + b"x" * 300000 + b" HTTP/1.1\r\n\r\n",
                    b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 20000 + b"\r\n", b"POST / HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\n",
                    b"GET /../../../../etc/passwd HTTP/1.1\r\nHost: x\r\n\r\n", b"\r\n" * 1000, b"GET / HTTP/9.9\r\n\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"]

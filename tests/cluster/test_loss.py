@@ -41,7 +41,9 @@ def test_only_lost_outputs_run_again():
         stage = min(c.stages(c.last_job()["jobId"]), key=lambda s: s["stageId"])
         again = stage["numAttempts"] - stage["numTasks"]
         check(stage["numTasks"] == MAPS and 0 < again < MAPS, stage)
-        check(again == dead["completedTasks"], again, "attempts ran again, lost were", dead["completedTasks"])
+        # A peer may miss an output before the driver knows of the loss: the repeat goes to the dead one, and is lost with it.
+        lost = dead["completedTasks"] + stage["numFailedTasks"]
+        check(again == lost, again, "attempts ran again, lost were", lost)
         return f"({again} of {MAPS} map outputs were lost and made again)"
 
 
