@@ -8,13 +8,14 @@
 #include "common/format/provider.h"
 
 enum stream_codec { STREAM_PLAIN, STREAM_GZIP, STREAM_DEFLATE, STREAM_ZSTD, STREAM_CODEC_COUNT };
+/* How names of files end, by codec; stem is a literal like ".csv". */
+#define STREAM_EXTENSIONS(stem) {stem, stem ".gz", stem ".deflate", stem ".zst"}
 
 /* By the extension of path; ERR_FILE_READ for one that stands for a compression we do not read. */
 WARN_UNUSED int stream_codec_of_path(const char *path, enum stream_codec *ret, struct error *err);
 /* The option `compression` (or `codec`) of a table to write; ERR_OPTION for one we do not write. */
 WARN_UNUSED int stream_codec_of_options(const struct options *o, const char *format, enum stream_codec *ret,
                                         struct error *err);
-const char *stream_codec_extension(enum stream_codec codec); /* "", ".gz", ".deflate", ".zst" */
 
 /* ---- in ---- */
 struct byte_source;

@@ -184,3 +184,12 @@ bool text_splittable(const struct options *o, const char *path)
     return codec == STREAM_PLAIN && utf8 && !options_bool(o, "multiLine", false) && !options_bool(o, "wholetext", false) &&
            !(sep && overlaps_itself(sep));
 }
+
+int text_type_refused(const char *format, const char *column, const struct type *t, struct error *err)
+{
+    struct buf sql = BUF_INIT;
+    type_sql(t, &sql);
+    int rc = error_set(err, ERR_UNSUPPORTED_TYPE_IN, "columnName", column, "columnType", sql.data, "format", format, NULL);
+    buf_fini(&sql);
+    return rc;
+}

@@ -37,3 +37,5 @@ WARN_UNUSED int option_char(const struct text_options *t, const char *name, char
 int option_wrong(const struct text_options *t, const char *name, const char *value, const char *why, struct error *err);
 /* A file of these options can be read from its middle. */
 bool text_splittable(const struct options *o, const char *path);
+/* UNSUPPORTED_DATA_TYPE_FOR_DATASOURCE. */
+int text_type_refused(const char *format, const char *column, const struct type *t, struct error *err);

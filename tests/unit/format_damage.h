@@ -61,16 +61,20 @@ static inline void write_compressed(const char *path, const struct buf *text)
     must(byte_sink_finish(s, &bytes, &err), &err);
 }
 
-/* Options that change how the bytes are taken. */
-struct damage_options {
-    const char *name;
-    const char *values[5];
+/* What is damaged: a good file of a format, and options that change how its bytes are taken. */
+struct damage_case {
+    const struct format_row *format;
+    const char *schema;
+    void (*put_good)(struct buf *out);
+    struct damage_options {
+        const char *name;
+        const char *values[5];
+    } choices[16];
 };
 
-static inline void damage_round(const struct format_row *format, const struct buf *good, const char *schema, const char *stem,
-                                const struct damage_options *choices, unsigned choice_count, struct rng *r, struct damage *d)
+static inline void damage_round(const struct damage_case *c, const struct buf *good, const char *stem, struct rng *r, struct damage *d)
 {
-    static const char *const extensions[STREAM_CODEC_COUNT] = {"", ".gz", ".deflate", ".zst"};
+    static const char *const extensions[] = STREAM_EXTENSIONS("");
     unsigned codec = (unsigned)rng_below(r, STREAM_CODEC_COUNT);
     bool valid = rng_below(r, 8) < 5;
     struct buf text = BUF_INIT, shown = BUF_INIT;
@@ -91,22 +95,22 @@ static inline void damage_round(const struct format_row *format, const struct bu
         write_whole(path, raw.data, raw.bytes);
         buf_fini(&raw);
     }
-    scan_init(&s, format);
+    scan_init(&s, c->format);
     s.account.limit = 64 << 20;
-    for (unsigned i = 0; i < choice_count; i++) {
+    for (const struct damage_options *o = c->choices; o < c->choices + ARRAY_LEN(c->choices) && o->name; o++) {
         unsigned n = 0;
-        while (n < ARRAY_LEN(choices[i].values) && choices[i].values[n])
+        while (n < ARRAY_LEN(o->values) && o->values[n])
             n++;
         unsigned pick = (unsigned)rng_below(r, n * 2); /* half of them stay as they are */
         if (pick < n)
-            scan_option(&s, choices[i].name, choices[i].values[pick]);
+            scan_option(&s, o->name, o->values[pick]);
     }
     int rc = 0;
     if (rng_below(r, 2))
         rc = scan_infer(&s, path, &err);
     else
-        scan_schema(&s, schema);
-    bool split = rc == 0 && format->splittable(&s.options, path) && rng_below(r, 2);
+        scan_schema(&s, c->schema);
+    bool split = rc == 0 && c->format->splittable(&s.options, path) && rng_below(r, 2);
     uint64_t cut = split ? rng_below(r, text.bytes + 1) : UINT64_MAX;
     if (rc == 0)
         rc = scan_open(&s, path, 0, cut, NULL, 0, &err);
@@ -139,17 +143,40 @@ static inline void damage_round(const struct format_row *format, const struct bu
     unlink(path);
 }
 
-static inline int tool_mutate(const char *what, unsigned count, uint64_t seed,
-                              void (*rounds)(unsigned count, struct rng *r, const char *stem, struct damage *d))
+static inline void damage_rounds(const struct damage_case *c, unsigned count, struct rng *r, const char *stem, struct damage *d)
+{
+    struct buf good = BUF_INIT;
+    c->put_good(&good);
+    for (unsigned i = 0; i < count; i++)
+        damage_round(c, &good, stem, r, d);
+    buf_fini(&good);
+}
+
+/* So many of 500 damaged files at least are errors, and so many are read. */
+static inline void check_damage(const struct damage_case *c, uint64_t seed, unsigned errors, unsigned read)
+{
+    struct damage d = {0};
+    struct rng r;
+    rng_init(&r, seed);
+    damage_rounds(c, 500, &r, scan_path, &d);
+    ck_assert_uint_gt(d.errors, errors);
+    ck_assert_uint_gt(d.read, read);
+    ck_assert_uint_gt(d.valid * 2, d.count);
+}
+
+/* PROGRAM mutate COUNT SEED; -1 when that is not what the command line says. */
+static inline int tool_mutate(const struct damage_case *c, int argc, char **argv)
 {
     struct damage d = {0};
     struct rng r;
     char stem[64];
-    snprintf(stem, sizeof stem, "/dev/shm/test_%s.%d", what, (int)getpid());
-    rng_init(&r, seed);
+    if (argc != 4 || strcmp(argv[1], "mutate") != 0)
+        return -1;
+    snprintf(stem, sizeof stem, "/dev/shm/test_%s.%d", c->format->name, (int)getpid());
+    rng_init(&r, strtoull(argv[3], NULL, 10));
     int64_t start = clock_mono_us();
-    rounds(count, &r, stem, &d);
-    printf("%s: %u mutations, %u with valid lengths and checksums (%.0f %%): %u errors, %u read whole, %.1f s\n", what, d.count, d.valid,
-           100.0 * d.valid / d.count, d.errors, d.read, (double)(clock_mono_us() - start) / 1e6);
+    damage_rounds(c, (unsigned)strtoul(argv[2], NULL, 10), &r, stem, &d);
+    printf("%s: %u mutations, %u with valid lengths and checksums (%.0f %%): %u errors, %u read whole, %.1f s\n", c->format->name, d.count,
+           d.valid, 100.0 * d.valid / d.count, d.errors, d.read, (double)(clock_mono_us() - start) / 1e6);
     return 0;
 }

@@ -4,14 +4,13 @@
  */
 #pragma once
 
-#include <check.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/format/provider.h"
+#include "tests/unit/suite.h"
 
 static const struct query_ctx scan_cx = {.ansi = true, .zone_name = "UTC"};
 
@@ -67,11 +66,13 @@ static inline void scan_option(struct scan *s, const char *name, const char *val
     ARENA_PUSH(&s->ar, s->options.items, s->options.count, s->option_cap, o);
 }
 
-/* Options as "name=value". */
-static inline void scan_options(struct scan *s, char **argv, int argc)
+/* Options as "name=value", ended by NULL. */
+#define OPTIONS(...) ((const char *const[]){__VA_ARGS__, NULL})
+#define NONE ((const char *const[]){NULL})
+static inline void scan_options(struct scan *s, const char *const *texts)
 {
-    for (int i = 0; i < argc; i++) {
-        char *name = arena_strdup(&s->ar, argv[i]), *eq = strchr(name, '=');
+    for (; *texts; texts++) {
+        char *name = arena_strdup(&s->ar, *texts), *eq = strchr(name, '=');
         if (!eq)
             exit(2);
         *eq = 0;
@@ -157,34 +158,44 @@ static inline void scan_fini(struct scan *s)
     arena_fini(&s->ar);
 }
 
+/* The rest of what s reads, to a file of a format. */
+static inline void scan_copy(struct scan *s, const struct format_row *format, const struct options *options, const char *path,
+                             uint64_t *ret_rows, uint64_t *ret_bytes)
+{
+    struct error err = ERROR_INIT;
+    struct account account;
+    struct writer *w;
+    struct batch *b;
+    account_init(&account, "write", NULL, INT64_MAX);
+    must(format->create(options, &s->sch, path, &scan_cx, &account, &w, &err), &err);
+    for (;;) {
+        must(s->format->next(s->r, &b, &err), &err);
+        if (!b)
+            break;
+        must(format->write(w, b, &err), &err);
+    }
+    must(format->finish(w, ret_rows, ret_bytes, &err), &err);
+    ASSERT(account.used == 0);
+}
+
 /* ---- tools: PROGRAM copy|scan ... ---- */
 
 /* copy IN_FORMAT IN OUT_FORMAT OUT [name=value...]: options are those of the written file. */
 static inline int tool_copy(int argc, char **argv)
 {
     struct error err = ERROR_INIT;
-    struct scan s;
-    struct writer *w;
-    struct batch *b;
+    struct scan s, out;
     uint64_t rows, bytes;
-    struct scan out;
     if (argc < 6 || !format_find(argv[2]) || !format_find(argv[4]))
         return 2;
     scan_init(&s, format_find(argv[2]));
     scan_init(&out, format_find(argv[4]));
-    scan_options(&out, argv + 6, argc - 6);
+    scan_options(&out, (const char *const *)argv + 6);
     must(scan_infer(&s, argv[3], &err), &err);
     must(scan_open(&s, argv[3], 0, UINT64_MAX, NULL, 0, &err), &err);
     for (uint32_t i = 0; i < s.sch.count; i++)
         must(out.format->can_write(s.sch.fields[i].type, s.sch.fields[i].name, &err), &err);
-    must(out.format->create(&out.options, &s.sch, argv[5], &scan_cx, &out.account, &w, &err), &err);
-    for (;;) {
-        must(s.format->next(s.r, &b, &err), &err);
-        if (!b)
-            break;
-        must(out.format->write(w, b, &err), &err);
-    }
-    must(out.format->finish(w, &rows, &bytes, &err), &err);
+    scan_copy(&s, out.format, &out.options, argv[5], &rows, &bytes);
     printf("%llu rows, %llu bytes, %s\n", (unsigned long long)rows, (unsigned long long)bytes, out.format->extension(&out.options));
     scan_fini(&s);
     scan_fini(&out);
@@ -200,7 +211,7 @@ static inline int tool_scan(int argc, char **argv)
     if (argc < 7 || !format_find(argv[2]) || stat(argv[3], &st) != 0)
         return 2;
     scan_init(&s, format_find(argv[2]));
-    scan_options(&s, argv + 7, argc - 7);
+    scan_options(&s, (const char *const *)argv + 7);
     if (strcmp(argv[4], "-") == 0)
         must(scan_infer(&s, argv[3], &err), &err);
     else
@@ -246,8 +257,12 @@ static inline void scan_part(struct scan *s, const char *path, uint64_t start, u
     scan_end(s);
 }
 
+struct split_file {
+    const char *text, *option; /* or NULL */
+};
+
 /* However the file is cut in two or three, each row is read exactly once, in order. */
-static inline void check_splits(struct scan *s, const char *text, size_t bytes)
+static inline void check_splits_of(struct scan *s, const char *text, size_t bytes)
 {
     struct buf whole = BUF_INIT, parts = BUF_INIT;
     write_whole(scan_path, text, bytes);
@@ -266,18 +281,29 @@ static inline void check_splits(struct scan *s, const char *text, size_t bytes)
     buf_fini(&parts);
 }
 
-/* What a text gives under options ("a=b" each, ended by NULL), rows as lines of cells between bars. */
-static inline void check_rows(const struct format_row *format, const char *schema, const char *text, size_t bytes,
-                              const char *const *options, const char *want)
+static inline void check_splits(const struct format_row *format, const char *schema, const struct split_file *files, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct scan s;
+        scan_init(&s, format);
+        scan_options(&s, OPTIONS(files[i].option));
+        scan_schema(&s, schema);
+        check_splits_of(&s, files[i].text, strlen(files[i].text));
+        scan_fini(&s);
+    }
+}
+
+/* What a text gives under options, rows as lines of cells between bars. */
+static inline void check_rows(const struct format_row *format, const char *schema, const char *text, const char *const *options,
+                              const char *want)
 {
     struct scan s;
     struct buf got = BUF_INIT;
     struct error err = ERROR_INIT;
     int rc = 0;
-    write_whole(scan_path, text, bytes);
+    write_whole(scan_path, text, strlen(text));
     scan_init(&s, format);
-    for (; *options; options++)
-        scan_options(&s, &(char *){(char *)(uintptr_t)*options}, 1);
+    scan_options(&s, options);
     if (schema)
         scan_schema(&s, schema);
     else

@@ -1,7 +1,6 @@
 /* The executor's half of the protocol, rule by rule: events by hand, actions looked at, everything recounted. */
-#include <check.h>
-
 #include "executor/control/control.h"
+#include "tests/unit/suite.h"
 
 enum { SLOTS = 2, AHEAD = 1, WINDOW = 100, LOG_MAX = 4096 };
 
@@ -687,42 +686,25 @@ START_TEST(the_word_of_the_old_driver_is_ignored_by_the_new)
 }
 END_TEST
 
-int main(void)
+static void add(TCase *tc)
 {
-    const struct {
-        const char *name;
-        const TTest *test;
-    } tests[] = {
-#define T(x) {#x, x}
-        T(a_plan_is_kept_once), T(inputs_only_get_newer), T(inputs_of_other_exchanges_stay), T(stages_that_cannot_be_are_refused),
-        T(attempts_run_in_order_as_slots_have_room), T(a_launch_needs_its_plan), T(a_duplicate_launch_is_forgotten),
-        T(a_launch_of_what_has_ended_is_a_duplicate_too), T(nothing_is_taken_before_the_registration), T(another_epoch_is_ignored),
-        T(another_incarnation_is_ignored), T(many_attempts_are_found_again), T(completions_go_out_together_at_the_end_of_the_turn),
-        T(outputs_are_held_once_they_are_reported), T(results_leave_no_output), T(a_failure_is_reported_and_leaves_nothing),
-        T(a_later_attempt_replaces_the_output), T(a_queued_attempt_is_killed_at_once),
-        T(a_running_attempt_is_told_and_reported_when_it_ends), T(a_killed_attempt_that_ends_well_leaves_nothing),
-        T(a_kill_between_end_and_report_still_counts), T(a_parked_attempt_is_run_to_see_its_kill),
-        T(a_killed_attempt_that_parks_goes_on_at_once), T(killing_twice_or_the_unknown_does_nothing),
-        T(a_parked_attempt_gives_its_slot_away), T(a_woken_attempt_runs_again), T(a_wake_up_before_parking_is_not_lost),
-        T(waking_what_has_ended_does_nothing), T(results_are_sent_while_they_are_wanted), T(credit_wakes_who_waits_for_it),
-        T(more_credit_than_is_owed_is_not_taken), T(credit_before_parking_is_not_lost), T(credit_for_the_gone_is_nothing),
-        T(a_release_drops_everything_of_the_job), T(a_release_ends_the_attempts_of_the_job),
-        T(an_output_that_comes_after_the_release_is_not_held), T(releasing_twice_or_the_unknown_does_nothing),
-        T(with_the_driver_everything_goes), T(orphans_do_not_disturb_the_next_driver), T(an_orphans_id_cannot_be_used_again),
-        T(a_parked_orphan_is_run_to_its_end), T(the_word_of_the_old_driver_is_ignored_by_the_new),
-#undef T
-    };
-    Suite *suite = suite_create("control");
-    for (size_t i = 0; i < ARRAY_LEN(tests); i++) {
-        TCase *tc = tcase_create(tests[i].name);
-        tcase_add_checked_fixture(tc, set_up, tear_down);
-        tcase_set_timeout(tc, 60);
-        tcase_add_test(tc, tests[i].test);
-        suite_add_tcase(suite, tc);
-    }
-    SRunner *r = srunner_create(suite);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    tcase_add_checked_fixture(tc, set_up, tear_down);
+    ADD_TESTS(tc, a_plan_is_kept_once, inputs_only_get_newer, inputs_of_other_exchanges_stay, stages_that_cannot_be_are_refused,
+              attempts_run_in_order_as_slots_have_room, a_launch_needs_its_plan, a_duplicate_launch_is_forgotten,
+              a_launch_of_what_has_ended_is_a_duplicate_too, nothing_is_taken_before_the_registration, another_epoch_is_ignored,
+              another_incarnation_is_ignored, many_attempts_are_found_again, completions_go_out_together_at_the_end_of_the_turn,
+              outputs_are_held_once_they_are_reported, results_leave_no_output, a_failure_is_reported_and_leaves_nothing,
+              a_later_attempt_replaces_the_output, a_queued_attempt_is_killed_at_once,
+              a_running_attempt_is_told_and_reported_when_it_ends, a_killed_attempt_that_ends_well_leaves_nothing,
+              a_kill_between_end_and_report_still_counts, a_parked_attempt_is_run_to_see_its_kill,
+              a_killed_attempt_that_parks_goes_on_at_once, killing_twice_or_the_unknown_does_nothing,
+              a_parked_attempt_gives_its_slot_away, a_woken_attempt_runs_again, a_wake_up_before_parking_is_not_lost,
+              waking_what_has_ended_does_nothing, results_are_sent_while_they_are_wanted, credit_wakes_who_waits_for_it,
+              more_credit_than_is_owed_is_not_taken, credit_before_parking_is_not_lost, credit_for_the_gone_is_nothing,
+              a_release_drops_everything_of_the_job, a_release_ends_the_attempts_of_the_job,
+              an_output_that_comes_after_the_release_is_not_held, releasing_twice_or_the_unknown_does_nothing,
+              with_the_driver_everything_goes, orphans_do_not_disturb_the_next_driver, an_orphans_id_cannot_be_used_again,
+              a_parked_orphan_is_run_to_its_end, the_word_of_the_old_driver_is_ignored_by_the_new);
 }
+
+SUITE_MAIN("control", add)

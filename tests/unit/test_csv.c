@@ -6,24 +6,16 @@
  *   test_csv copy IN_FORMAT IN OUT_FORMAT OUT [name=value...]      test_csv scan FORMAT FILE SCHEMA|- COLUMNS|* REPEAT [name=value...]
  *   test_csv mutate COUNT SEED                                     damage, most of it with checksums made valid again
  */
-#include <check.h>
-
 #include "tests/unit/format_damage.h"
-#include "tests/unit/format_scan.h"
-
-#define OPTIONS(...) ((const char *const[]){__VA_ARGS__, NULL})
-#define NONE ((const char *const[]){NULL})
 
 static void rows(const char *schema, const char *text, const char *const *options, const char *want)
 {
-    check_rows(&format_csv, schema, text, strlen(text), options, want);
+    check_rows(&format_csv, schema, text, options, want);
 }
 
 START_TEST(splits)
 {
-    static const struct {
-        const char *text, *option;
-    } files[] = {
+    static const struct split_file files[] = {
         {"1,a\n2,b\n3,c\n", NULL},
         {"1,a\r\n2,b\r\n\r\n3,c", NULL},
         {"1,a\r2,b\r\n3,c\n\r4,d\r", NULL},
@@ -34,15 +26,7 @@ START_TEST(splits)
         {"\xef\xbb\xbf" "1,\xc3\xa4\n2,\xe2\x82\xac\n", NULL},
         {"#c\n1,a\n#2\n2,b\n", "comment=#"},
     };
-    for (size_t i = 0; i < ARRAY_LEN(files); i++) {
-        struct scan s;
-        scan_init(&s, &format_csv);
-        if (files[i].option)
-            scan_options(&s, &(char *){(char *)(uintptr_t)files[i].option}, 1);
-        scan_schema(&s, "a string, b string");
-        check_splits(&s, files[i].text, strlen(files[i].text));
-        scan_fini(&s);
-    }
+    check_splits(&format_csv, "a string, b string", files, ARRAY_LEN(files));
 }
 END_TEST
 
@@ -314,37 +298,30 @@ END_TEST
 
 /* ---- damage ---- */
 
-static const struct damage_options choices[] = {
-    {"multiLine", {"true"}},       {"mode", {"DROPMALFORMED", "FAILFAST"}}, {"header", {"true"}},
-    {"inferSchema", {"true"}},     {"sep", {";", "||", "\t", "x"}},        {"quote", {"'", "", "a"}},
-    {"escape", {"\"", "", "'"}},   {"comment", {"#"}},                      {"lineSep", {";", "\r\n"}},
-    {"ignoreLeadingWhiteSpace", {"true"}}, {"ignoreTrailingWhiteSpace", {"true"}}, {"encoding", {"ISO-8859-1", "US-ASCII"}},
-    {"dateFormat", {"dd/MM/yyyy", "yyyy"}}, {"nullValue", {"x", "1"}},     {"maxCharsPerColumn", {"5", "1000"}},
-};
-
-static void damage_rounds(unsigned count, struct rng *r, const char *stem, struct damage *d)
+static void put_good(struct buf *good)
 {
-    struct buf good = BUF_INIT;
-    buf_adds(&good, "id,text,day,price,amount,at,flag,_corrupt\n");
+    buf_adds(good, "id,text,day,price,amount,at,flag,_corrupt\n");
     for (int i = 0; i < 30; i++)
-        buf_addf(&good, "%d,\"text, \"\"%d\"\" \\\" z\",2020-0%d-1%d,%d.25,%d.5e1,2020-01-02 03:04:%02d,%s\n", i, i, 1 + i % 9, i % 10, i, i,
+        buf_addf(good, "%d,\"text, \"\"%d\"\" \\\" z\",2020-0%d-1%d,%d.25,%d.5e1,2020-01-02 03:04:%02d,%s\n", i, i, 1 + i % 9, i % 10, i, i,
                  i, i % 2 ? "true" : "");
-    for (unsigned i = 0; i < count; i++)
-        damage_round(&format_csv, &good,
-                     "id int, text string, day date, price decimal(10,2), amount double, at timestamp, flag boolean, _corrupt_record string",
-                     stem, choices, ARRAY_LEN(choices), r, d);
-    buf_fini(&good);
 }
+
+static const struct damage_case damaged = {
+    .format = &format_csv,
+    .schema = "id int, text string, day date, price decimal(10,2), amount double, at timestamp, flag boolean, _corrupt_record string",
+    .put_good = put_good,
+    .choices = {
+        {"multiLine", {"true"}},       {"mode", {"DROPMALFORMED", "FAILFAST"}}, {"header", {"true"}},
+        {"inferSchema", {"true"}},     {"sep", {";", "||", "\t", "x"}},        {"quote", {"'", "", "a"}},
+        {"escape", {"\"", "", "'"}},   {"comment", {"#"}},                      {"lineSep", {";", "\r\n"}},
+        {"ignoreLeadingWhiteSpace", {"true"}}, {"ignoreTrailingWhiteSpace", {"true"}}, {"encoding", {"ISO-8859-1", "US-ASCII"}},
+        {"dateFormat", {"dd/MM/yyyy", "yyyy"}}, {"nullValue", {"x", "1"}},     {"maxCharsPerColumn", {"5", "1000"}},
+    },
+};
 
 START_TEST(damage_is_an_error)
 {
-    struct damage d = {0};
-    struct rng r;
-    rng_init(&r, 21 + (uint64_t)_i);
-    damage_rounds(500, &r, scan_path, &d);
-    ck_assert_uint_gt(d.errors, 20);
-    ck_assert_uint_gt(d.read, 100);
-    ck_assert_uint_gt(d.valid * 2, d.count);
+    check_damage(&damaged, 21 + (uint64_t)_i, 20, 100);
 }
 END_TEST
 
@@ -354,36 +331,21 @@ static int tool(int argc, char **argv)
         return tool_copy(argc, argv);
     if (strcmp(argv[1], "scan") == 0)
         return tool_scan(argc, argv);
-    if (strcmp(argv[1], "mutate") == 0 && argc == 4)
-        return tool_mutate("csv", (unsigned)strtoul(argv[2], NULL, 10), strtoull(argv[3], NULL, 10), damage_rounds);
-    return 2;
+    int rc = tool_mutate(&damaged, argc, argv);
+    return rc < 0 ? 2 : rc;
+}
+
+static void add(TCase *tc)
+{
+    tcase_add_checked_fixture(tc, scan_path_setup, scan_path_teardown);
+    ADD_TESTS(tc, splits, large_splits, quotes, lines_in_quotes, modes, corrupt_records_alone, options_are_named,
+              columns_and_filters, both_ways_agree);
+    tcase_add_loop_test(tc, batch_sizes_agree, 0, 3);
+    ADD_TESTS(tc, long_records, inference);
+    tcase_add_loop_test(tc, damage_is_an_error, 0, 4);
 }
 
 int main(int argc, char **argv)
 {
-    if (argc > 1)
-        return tool(argc, argv);
-    Suite *suite = suite_create("csv");
-    TCase *tc = tcase_create("csv");
-    tcase_set_timeout(tc, 120);
-    tcase_add_checked_fixture(tc, scan_path_setup, scan_path_teardown);
-    tcase_add_test(tc, splits);
-    tcase_add_test(tc, large_splits);
-    tcase_add_test(tc, quotes);
-    tcase_add_test(tc, lines_in_quotes);
-    tcase_add_test(tc, modes);
-    tcase_add_test(tc, corrupt_records_alone);
-    tcase_add_test(tc, options_are_named);
-    tcase_add_test(tc, columns_and_filters);
-    tcase_add_test(tc, both_ways_agree);
-    tcase_add_loop_test(tc, batch_sizes_agree, 0, 3);
-    tcase_add_test(tc, long_records);
-    tcase_add_test(tc, inference);
-    tcase_add_loop_test(tc, damage_is_an_error, 0, 4);
-    suite_add_tcase(suite, tc);
-    SRunner *sr = srunner_create(suite);
-    srunner_run_all(sr, CK_NORMAL);
-    int failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed != 0;
+    return argc > 1 ? tool(argc, argv) : suite_run("csv", add);
 }

@@ -4,18 +4,12 @@
  *
  *   test_json mutate COUNT SEED      damage, most of it with checksums made valid again
  */
-#include <check.h>
-
 #include "common/format/json/parse.h"
 #include "tests/unit/format_damage.h"
-#include "tests/unit/format_scan.h"
-
-#define OPTIONS(...) ((const char *const[]){__VA_ARGS__, NULL})
-#define NONE ((const char *const[]){NULL})
 
 static void rows(const char *schema, const char *text, const char *const *options, const char *want)
 {
-    check_rows(&format_json, schema, text, strlen(text), options, want);
+    check_rows(&format_json, schema, text, options, want);
 }
 
 /* ---- the parser ---- */
@@ -109,24 +103,14 @@ END_TEST
 
 START_TEST(splits)
 {
-    static const struct {
-        const char *text, *option;
-    } files[] = {
+    static const struct split_file files[] = {
         {"{\"a\":1}\n{\"a\":2,\"b\":\"x\"}\r\n\r\n{\"b\":\"\xc3\xa4\"}", NULL},
         {"[{\"a\":1},{\"a\":2}]\rnonsense\n{\"a\":3}\n", NULL},
         {"{\"a\":1}||{\"a\":2}|{\"a\":3}", "lineSep=|"},
         {"{\"a\":1}\r\n{\"a\":2}\r\n", "lineSep=\r\n"},
         {"\xef\xbb\xbf{\"a\":1}\n{\"a\":2}\n", NULL},
     };
-    for (size_t i = 0; i < ARRAY_LEN(files); i++) {
-        struct scan s;
-        scan_init(&s, &format_json);
-        if (files[i].option)
-            scan_options(&s, &(char *){(char *)(uintptr_t)files[i].option}, 1);
-        scan_schema(&s, "a int, b string, _corrupt_record string");
-        check_splits(&s, files[i].text, strlen(files[i].text));
-        scan_fini(&s);
-    }
+    check_splits(&format_json, "a int, b string, _corrupt_record string", files, ARRAY_LEN(files));
 }
 END_TEST
 
@@ -173,8 +157,7 @@ static void infers(const char *text, const char *const *options, const char *wan
     struct error err = ERROR_INIT;
     write_whole(scan_path, text, strlen(text));
     scan_init(&s, &format_json);
-    for (; *options; options++)
-        scan_options(&s, &(char *){(char *)(uintptr_t)*options}, 1);
+    scan_options(&s, options);
     int rc = scan_infer(&s, scan_path, &err);
     ck_assert_str_eq(rc ? errcode_id(err.code) : schema_as_struct(&s.sch)->text, want);
     error_fini(&err);
@@ -235,8 +218,6 @@ START_TEST(round_trip)
     struct buf text = BUF_INIT, first = BUF_INIT, second = BUF_INIT;
     struct error err = ERROR_INIT;
     struct scan s;
-    struct writer *w;
-    struct batch *b;
     uint64_t rows_written, bytes;
     char again[80];
     snprintf(again, sizeof again, "%s.zst", scan_path);
@@ -254,14 +235,7 @@ START_TEST(round_trip)
     scan_option(&s, "compression", "zstd");
     must(scan_infer(&s, scan_path, &err), &err);
     must(scan_open(&s, scan_path, 0, UINT64_MAX, NULL, 0, &err), &err);
-    must(format_json.create(&s.options, &s.sch, again, &scan_cx, &s.account, &w, &err), &err);
-    for (;;) {
-        must(format_json.next(s.r, &b, &err), &err);
-        if (!b)
-            break;
-        must(format_json.write(w, b, &err), &err);
-    }
-    must(format_json.finish(w, &rows_written, &bytes, &err), &err);
+    scan_copy(&s, &format_json, &s.options, again, &rows_written, &bytes);
     ck_assert_uint_eq(rows_written, 300);
     scan_end(&s);
     scan_part(&s, scan_path, 0, UINT64_MAX, &first);
@@ -277,63 +251,46 @@ END_TEST
 
 /* ---- damage ---- */
 
-static const struct damage_options choices[] = {
-    {"multiLine", {"true"}}, {"mode", {"DROPMALFORMED", "FAILFAST"}}, {"allowComments", {"true"}},
-    {"allowUnquotedFieldNames", {"true"}}, {"allowSingleQuotes", {"false"}}, {"allowNumericLeadingZeros", {"true"}},
-    {"allowNonNumericNumbers", {"false"}}, {"allowBackslashEscapingAnyCharacter", {"true"}}, {"allowUnquotedControlChars", {"true"}},
-    {"primitivesAsString", {"true"}}, {"prefersDecimal", {"true"}}, {"inferTimestamp", {"true"}}, {"lineSep", {"}", ","}},
-    {"encoding", {"ISO-8859-1"}}, {"dateFormat", {"dd/MM/yyyy"}},
-};
-
-static void damage_rounds(unsigned count, struct rng *r, const char *stem, struct damage *d)
+static void put_good(struct buf *good)
 {
-    struct buf good = BUF_INIT;
     for (int i = 0; i < 20; i++)
         buf_addf(
-            &good,
+            good,
             "{\"id\":%d,\"t\":\"text \\u00e4 "
             "\\\"%d\\\"\",\"s\":{\"x\":[1,%d,null],\"y\":{\"k\":%d.5}},\"d\":\"2020-01-1%d\",\"b\":\"YWJj\",\"n\":12345678901234567890}\n",
             i, i, i, i, i % 10);
-    buf_adds(&good, "[{\"id\":1},{\"s\":{\"x\":[]}}]\n");
-    for (unsigned i = 0; i < count; i++)
-        damage_round(&format_json, &good,
-                     "id int, t string, s struct<x:array<int>,y:map<string,double>>, d date, b binary, n decimal(20,0), _corrupt_record string",
-                     stem, choices, ARRAY_LEN(choices), r, d);
-    buf_fini(&good);
+    buf_adds(good, "[{\"id\":1},{\"s\":{\"x\":[]}}]\n");
 }
+
+static const struct damage_case damaged = {
+    .format = &format_json,
+    .schema = "id int, t string, s struct<x:array<int>,y:map<string,double>>, d date, b binary, n decimal(20,0), _corrupt_record string",
+    .put_good = put_good,
+    .choices = {
+        {"multiLine", {"true"}}, {"mode", {"DROPMALFORMED", "FAILFAST"}}, {"allowComments", {"true"}},
+        {"allowUnquotedFieldNames", {"true"}}, {"allowSingleQuotes", {"false"}}, {"allowNumericLeadingZeros", {"true"}},
+        {"allowNonNumericNumbers", {"false"}}, {"allowBackslashEscapingAnyCharacter", {"true"}}, {"allowUnquotedControlChars", {"true"}},
+        {"primitivesAsString", {"true"}}, {"prefersDecimal", {"true"}}, {"inferTimestamp", {"true"}}, {"lineSep", {"}", ","}},
+        {"encoding", {"ISO-8859-1"}}, {"dateFormat", {"dd/MM/yyyy"}},
+    },
+};
 
 START_TEST(damage_is_an_error)
 {
-    struct damage d = {0};
-    struct rng r;
-    rng_init(&r, 33 + (uint64_t)_i);
-    damage_rounds(500, &r, scan_path, &d);
-    ck_assert_uint_gt(d.errors, 20);
-    ck_assert_uint_gt(d.read, 100);
-    ck_assert_uint_gt(d.valid * 2, d.count);
+    check_damage(&damaged, 33 + (uint64_t)_i, 20, 100);
 }
 END_TEST
 
-int main(int argc, char **argv)
+static void add(TCase *tc)
 {
-    if (argc == 4 && strcmp(argv[1], "mutate") == 0)
-        return tool_mutate("json", (unsigned)strtoul(argv[2], NULL, 10), strtoull(argv[3], NULL, 10), damage_rounds);
-    Suite *suite = suite_create("json");
-    TCase *tc = tcase_create("json");
-    tcase_set_timeout(tc, 120);
     tcase_add_checked_fixture(tc, scan_path_setup, scan_path_teardown);
-    tcase_add_test(tc, documents);
-    tcase_add_test(tc, nesting);
-    tcase_add_test(tc, splits);
-    tcase_add_test(tc, partial_records);
-    tcase_add_test(tc, long_arrays);
-    tcase_add_test(tc, inference);
+    ADD_TESTS(tc, documents, nesting, splits, partial_records, long_arrays, inference);
     tcase_add_loop_test(tc, round_trip, 0, 6);
     tcase_add_loop_test(tc, damage_is_an_error, 0, 4);
-    suite_add_tcase(suite, tc);
-    SRunner *sr = srunner_create(suite);
-    srunner_run_all(sr, CK_NORMAL);
-    int failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed != 0;
+}
+
+int main(int argc, char **argv)
+{
+    int rc = tool_mutate(&damaged, argc, argv);
+    return rc < 0 ? suite_run("json", add) : rc;
 }

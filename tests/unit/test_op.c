@@ -1,10 +1,10 @@
 /* Operators against simple references, over random rows, through the local runner. */
-#include <check.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "tests/unit/local_runner.c"
+#include "tests/unit/suite.h"
 
 /* ---- plans ---- */
 
@@ -980,28 +980,11 @@ START_TEST(test_tiny_tasks)
 }
 END_TEST
 
-int main(void)
+static void add(TCase *tc)
 {
-    Suite *s = suite_create("op");
-    TCase *t = tcase_create("op");
-    tcase_set_timeout(t, 120);
-    suite_add_tcase(s, t);
-    tcase_add_test(t, test_aggregate);
-    tcase_add_test(t, test_aggregate_evicts);
-    tcase_add_test(t, test_join);
-    tcase_add_test(t, test_join_large);
-    tcase_add_test(t, test_shared_build_blocked);
-    tcase_add_test(t, test_shared_build_fails);
-    tcase_add_test(t, test_join_single);
-    tcase_add_test(t, test_sort);
-    tcase_add_test(t, test_sort_evicts);
-    tcase_add_test(t, test_sorted_merge);
-    tcase_add_test(t, test_limit_union_range);
-    tcase_add_test(t, test_memory_refused);
-    tcase_add_test(t, test_tiny_tasks);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    ADD_TESTS(tc, test_aggregate, test_aggregate_evicts, test_join, test_join_large, test_shared_build_blocked,
+              test_shared_build_fails, test_join_single, test_sort, test_sort_evicts, test_sorted_merge, test_limit_union_range,
+              test_memory_refused, test_tiny_tasks);
 }
+
+SUITE_MAIN("op", add)

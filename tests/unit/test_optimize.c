@@ -2,7 +2,6 @@
  * The optimizer and the physical planner together: logical plans made by hand, stage DAGs as text. What is
  * asserted are the lines that matter (which join, what is pushed where, how many stages), not whole texts.
  */
-#include <check.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -11,6 +10,7 @@
 #include "driver/optimize/estimate.h"
 #include "driver/optimize/optimize.h"
 #include "driver/physical/physical.h"
+#include "tests/unit/suite.h"
 
 static struct arena ar;
 static const struct query_ctx cx = {.now_us = 1, .zone_name = "UTC", .seed = 42, .ansi = true};
@@ -550,34 +550,21 @@ START_TEST(union_branches)
 }
 END_TEST
 
+static void add(TCase *tc)
+{
+    tcase_add_checked_fixture(tc, set_up, tear_down);
+    ADD_TESTS(tc, filters_reach_scans, outer_join_becomes_inner, exists_and_in, correlated_scalar, or_gives_its_common_part,
+              join_order, distinct_aggregates, set_operations, top_and_limit, ranges_and_values, equal_subplans_once,
+              several_executors, small_sides_reduce, union_branches);
+}
+
 int main(void)
 {
-    Suite *s = suite_create("optimize");
-    TCase *tc = tcase_create("optimize");
-    tcase_add_checked_fixture(tc, set_up, tear_down);
-    tcase_add_test(tc, filters_reach_scans);
-    tcase_add_test(tc, outer_join_becomes_inner);
-    tcase_add_test(tc, exists_and_in);
-    tcase_add_test(tc, correlated_scalar);
-    tcase_add_test(tc, or_gives_its_common_part);
-    tcase_add_test(tc, join_order);
-    tcase_add_test(tc, distinct_aggregates);
-    tcase_add_test(tc, set_operations);
-    tcase_add_test(tc, top_and_limit);
-    tcase_add_test(tc, ranges_and_values);
-    tcase_add_test(tc, equal_subplans_once);
-    tcase_add_test(tc, several_executors);
-    tcase_add_test(tc, small_sides_reduce);
-    tcase_add_test(tc, union_branches);
-    suite_add_tcase(s, tc);
     if (!mkdtemp(folder))
         return 1;
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
+    int failed = suite_run("optimize", add);
     char *rm = xasprintf("rm -rf %s", folder);
     int rc = system(rm);
     xfree(rm);
-    return rc ? 1 : failed ? 1 : 0;
+    return rc || failed;
 }

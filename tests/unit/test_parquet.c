@@ -7,7 +7,6 @@
  *   test_parquet count FILE "COLUMN OP VALUE" [BATCH]       test_parquet scan FILE COL,COL|* [REPEAT]
  *   test_parquet mutate FOLDER COUNT SEED                   damage, half of it with checksums made valid again
  */
-#include <check.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -20,6 +19,7 @@
 #include "common/format/parquet/encode.h"
 #include "common/format/parquet/leaf.h"
 #include "common/format/provider.h"
+#include "tests/unit/suite.h"
 
 static const struct query_ctx cx = {.ansi = true};
 
@@ -796,26 +796,17 @@ START_TEST(memory_is_bounded)
 }
 END_TEST
 
+static void add(TCase *tc)
+{
+    tcase_add_checked_fixture(tc, tmp_setup, tmp_teardown);
+    ADD_TESTS(tc, rle_round_trip, unpack_all_widths, delta_stream);
+    tcase_add_loop_test(tc, round_trip, 0, 12);
+    ADD_TESTS(tc, filters_agree);
+    tcase_add_loop_test(tc, damage_is_an_error, 0, 6);
+    ADD_TESTS(tc, damaged_corpus, memory_is_bounded);
+}
+
 int main(int argc, char **argv)
 {
-    if (argc > 1)
-        return tool(argc, argv);
-    Suite *suite = suite_create("parquet");
-    TCase *tc = tcase_create("parquet");
-    tcase_set_timeout(tc, 120);
-    tcase_add_checked_fixture(tc, tmp_setup, tmp_teardown);
-    tcase_add_test(tc, rle_round_trip);
-    tcase_add_test(tc, unpack_all_widths);
-    tcase_add_test(tc, delta_stream);
-    tcase_add_loop_test(tc, round_trip, 0, 12);
-    tcase_add_test(tc, filters_agree);
-    tcase_add_loop_test(tc, damage_is_an_error, 0, 6);
-    tcase_add_test(tc, damaged_corpus);
-    tcase_add_test(tc, memory_is_bounded);
-    suite_add_tcase(suite, tc);
-    SRunner *sr = srunner_create(suite);
-    srunner_run_all(sr, CK_NORMAL);
-    int failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed != 0;
+    return argc > 1 ? tool(argc, argv) : suite_run("parquet", add);
 }

@@ -1,8 +1,8 @@
 /* Stage plans, values and splits as bytes and back; damaged bytes never crash the decoder. */
-#include <check.h>
 
 #include "common/expr/fn.h"
 #include "common/plan/plan_impl.h"
+#include "tests/unit/suite.h"
 
 static struct arena ar;
 static const struct query_ctx cx = {.now_us = 1234567, .zone_name = "UTC", .seed = 42, .ansi = true, .user = "me"};
@@ -266,20 +266,10 @@ START_TEST(splits_and_values)
 }
 END_TEST
 
-int main(void)
+static void add(TCase *tc)
 {
-    Suite *s = suite_create("plan");
-    TCase *tc = tcase_create("plan");
     tcase_add_checked_fixture(tc, set_up, tear_down);
-    tcase_set_timeout(tc, 60);
-    tcase_add_test(tc, round_trip);
-    tcase_add_test(tc, damage);
-    tcase_add_test(tc, inconsistent);
-    tcase_add_test(tc, splits_and_values);
-    suite_add_tcase(s, tc);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    ADD_TESTS(tc, round_trip, damage, inconsistent, splits_and_values);
 }
+
+SUITE_MAIN("plan", add)

@@ -1,8 +1,8 @@
 /* Life-cycles as tables: what the table allows happens, everything else ends the process. */
-#include <check.h>
 #include <signal.h>
 
 #include "common/sm/sm.h"
+#include "tests/unit/suite.h"
 
 enum { EGG, BIRD, STONE };
 static const struct sm_state rows[] = {
@@ -48,18 +48,12 @@ START_TEST(a_move_that_the_table_forbids)
 }
 END_TEST
 
-int main(void)
+static void add(TCase *tc)
 {
-    Suite *suite = suite_create("sm");
-    TCase *tc = tcase_create("sm");
-    tcase_add_test(tc, moves_that_the_table_allows);
+    ADD_TESTS(tc, moves_that_the_table_allows);
     tcase_add_test_raise_signal(tc, a_final_state_is_final, SIGABRT);
     tcase_add_test_raise_signal(tc, a_state_that_does_not_exist, SIGABRT);
     tcase_add_test_raise_signal(tc, a_move_that_the_table_forbids, SIGABRT);
-    suite_add_tcase(suite, tc);
-    SRunner *r = srunner_create(suite);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
 }
+
+SUITE_MAIN("sm", add)

@@ -1,7 +1,7 @@
 /* The parser: each kind of statement and expression as text of its plan, what is refused and where, depth, spans. */
 #include "driver/sql/parser.h"
+#include "tests/unit/suite.h"
 
-#include <check.h>
 #include <stdlib.h>
 
 static struct arena ar;
@@ -355,24 +355,10 @@ START_TEST(parts)
 }
 END_TEST
 
-int main(void)
+static void add(TCase *tc)
 {
-    Suite *s = suite_create("sql_parse");
-    TCase *tc = tcase_create("all");
     tcase_add_checked_fixture(tc, setup, teardown);
-    tcase_set_timeout(tc, 120);
-    tcase_add_test(tc, literals);
-    tcase_add_test(tc, expressions);
-    tcase_add_test(tc, queries);
-    tcase_add_test(tc, statements);
-    tcase_add_test(tc, spans);
-    tcase_add_test(tc, depth);
-    tcase_add_test(tc, hints_of_errors);
-    tcase_add_test(tc, parts);
-    suite_add_tcase(s, tc);
-    SRunner *sr = srunner_create(s);
-    srunner_run_all(sr, CK_NORMAL);
-    int failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    ADD_TESTS(tc, literals, expressions, queries, statements, spans, depth, hints_of_errors, parts);
 }
+
+SUITE_MAIN("sql_parse", add)

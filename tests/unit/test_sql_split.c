@@ -1,8 +1,8 @@
 /* The splitter: the same statements whole and byte by byte, offsets, what a prompt shows; the table of keywords. */
 #include "driver/sql/keywords.h"
 #include "driver/sql/parser.h"
+#include "tests/unit/suite.h"
 
-#include <check.h>
 #include <stdlib.h>
 
 /* Statements joined by '|', each followed by '@' and its offset and line; fed in pieces of `piece` bytes. */
@@ -105,18 +105,9 @@ START_TEST(keywords)
 }
 END_TEST
 
-int main(void)
+static void add(TCase *tc)
 {
-    Suite *s = suite_create("sql_split");
-    TCase *tc = tcase_create("all");
-    tcase_set_timeout(tc, 60);
-    tcase_add_test(tc, statements);
-    tcase_add_test(tc, prompts);
-    tcase_add_test(tc, keywords);
-    suite_add_tcase(s, tc);
-    SRunner *sr = srunner_create(s);
-    srunner_run_all(sr, CK_NORMAL);
-    int failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    ADD_TESTS(tc, statements, prompts, keywords);
 }
+
+SUITE_MAIN("sql_split", add)

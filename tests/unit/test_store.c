@@ -1,9 +1,9 @@
 /* Map outputs in both forms, in memory and in files: every reader gets the same rows. */
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "executor/shuffle/store_impl.h"
+#include "tests/unit/suite.h"
 
 enum { PARTITIONS = 5, RUNS = 40, ROWS = 1000 };
 static struct account account;
@@ -221,21 +221,11 @@ START_TEST(a_folder_that_is_not_there)
 }
 END_TEST
 
-int main(void)
+static void add(TCase *tc)
 {
-    Suite *s = suite_create("store");
-    TCase *tc = tcase_create("outputs");
-    tcase_set_timeout(tc, 120);
-    tcase_add_test(tc, runs_are_handed_over);
-    tcase_add_test(tc, frames_in_memory);
+    ADD_TESTS(tc, runs_are_handed_over, frames_in_memory);
     tcase_add_loop_test(tc, frames_in_a_file, 0, 2);
-    tcase_add_test(tc, a_full_account_moves_runs_out);
-    tcase_add_test(tc, a_changed_byte_is_noticed);
-    tcase_add_test(tc, a_folder_that_is_not_there);
-    suite_add_tcase(s, tc);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    ADD_TESTS(tc, a_full_account_moves_runs_out, a_changed_byte_is_noticed, a_folder_that_is_not_there);
 }
+
+SUITE_MAIN("store", add)

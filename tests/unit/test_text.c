@@ -4,17 +4,11 @@
  *
  *   test_text mutate COUNT SEED      damage, most of it with checksums made valid again
  */
-#include <check.h>
-
 #include "tests/unit/format_damage.h"
-#include "tests/unit/format_scan.h"
-
-#define OPTIONS(...) ((const char *const[]){__VA_ARGS__, NULL})
-#define NONE ((const char *const[]){NULL})
 
 static void rows(const char *schema, const char *text, const char *const *options, const char *want)
 {
-    check_rows(&format_text, schema, text, strlen(text), options, want);
+    check_rows(&format_text, schema, text, options, want);
 }
 
 START_TEST(lines)
@@ -33,21 +27,11 @@ END_TEST
 
 START_TEST(splits)
 {
-    static const struct {
-        const char *text, *option;
-    } files[] = {
+    static const struct split_file files[] = {
         {"a\nbb\n\nccc", NULL}, {"a\r\nbb\r\n\r\nccc\r\n", NULL}, {"a\rbb\r\r\nccc\n\r", NULL}, {"\n\n\n", NULL}, {"\r\n\r\n", NULL},
         {"a;bb;;ccc", "lineSep=;"}, {"a<>bb<><>c<c>c<>", "lineSep=<>"}, {"abc", NULL}, {"\xef\xbb\xbf" "ab\nc", NULL},
     };
-    for (size_t i = 0; i < ARRAY_LEN(files); i++) {
-        struct scan s;
-        scan_init(&s, &format_text);
-        if (files[i].option)
-            scan_options(&s, &(char *){(char *)(uintptr_t)files[i].option}, 1);
-        scan_schema(&s, "value string");
-        check_splits(&s, files[i].text, strlen(files[i].text));
-        scan_fini(&s);
-    }
+    check_splits(&format_text, "value string", files, ARRAY_LEN(files));
 }
 END_TEST
 
@@ -98,7 +82,7 @@ static int read_stream(const char *path, struct buf *out, struct error *err)
     return rc;
 }
 
-static const char *const extensions[] = {"", ".gz", ".deflate", ".zst"};
+static const char *const extensions[] = STREAM_EXTENSIONS("");
 
 START_TEST(streams)
 {
@@ -201,52 +185,39 @@ END_TEST
 
 /* ---- damage ---- */
 
-static const struct damage_options choices[] = {
-    {"wholetext", {"true"}}, {"lineSep", {"e", "\r\n", "||"}}, {"encoding", {"ISO-8859-1", "US-ASCII"}},
-};
-
-static void damage_rounds(unsigned count, struct rng *r, const char *stem, struct damage *d)
+static void put_good(struct buf *good)
 {
-    struct buf good = BUF_INIT;
-    make_text(&good, 900, 4);
-    buf_adds(&good, "\xc3\xa4\r\n\r\xef\xbb\xbf\n");
-    for (unsigned i = 0; i < count; i++)
-        damage_round(&format_text, &good, "value string", stem, choices, ARRAY_LEN(choices), r, d);
-    buf_fini(&good);
+    make_text(good, 900, 4);
+    buf_adds(good, "\xc3\xa4\r\n\r\xef\xbb\xbf\n");
 }
+
+static const struct damage_case damaged = {
+    .format = &format_text,
+    .schema = "value string",
+    .put_good = put_good,
+    .choices = {
+        {"wholetext", {"true"}}, {"lineSep", {"e", "\r\n", "||"}}, {"encoding", {"ISO-8859-1", "US-ASCII"}},
+    },
+};
 
 START_TEST(damage_is_an_error)
 {
-    struct damage d = {0};
-    struct rng r;
-    rng_init(&r, 55 + (uint64_t)_i);
-    damage_rounds(500, &r, scan_path, &d);
-    ck_assert_uint_gt(d.errors, 50); /* of the compressed ones that were not repaired */
-    ck_assert_uint_gt(d.read, 200);
-    ck_assert_uint_gt(d.valid * 2, d.count);
+    check_damage(&damaged, 55 + (uint64_t)_i, 50, 200); /* of the compressed ones that were not repaired */
 }
 END_TEST
 
-int main(int argc, char **argv)
+static void add(TCase *tc)
 {
-    if (argc == 4 && strcmp(argv[1], "mutate") == 0)
-        return tool_mutate("text", (unsigned)strtoul(argv[2], NULL, 10), strtoull(argv[3], NULL, 10), damage_rounds);
-    Suite *suite = suite_create("text");
-    TCase *tc = tcase_create("text");
-    tcase_set_timeout(tc, 120);
     tcase_add_checked_fixture(tc, scan_path_setup, scan_path_teardown);
-    tcase_add_test(tc, lines);
-    tcase_add_test(tc, splits);
-    tcase_add_test(tc, what_splits);
+    ADD_TESTS(tc, lines, splits, what_splits);
     tcase_add_loop_test(tc, streams, 0, 4);
     tcase_add_loop_test(tc, cut_short, 1, 4);
-    tcase_add_test(tc, foreign_compression);
-    tcase_add_test(tc, bombs);
+    ADD_TESTS(tc, foreign_compression, bombs);
     tcase_add_loop_test(tc, damage_is_an_error, 0, 4);
-    suite_add_tcase(suite, tc);
-    SRunner *sr = srunner_create(suite);
-    srunner_run_all(sr, CK_NORMAL);
-    int failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed != 0;
+}
+
+int main(int argc, char **argv)
+{
+    int rc = tool_mutate(&damaged, argc, argv);
+    return rc < 0 ? suite_run("text", add) : rc;
 }

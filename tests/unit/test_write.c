@@ -2,7 +2,6 @@
  * Writes: manifests, intents and partition folders as bytes; commits that are killed or fail at every step and are
  * whole afterwards: all of the new files and none of the old, or the other way round.
  */
-#include <check.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +15,7 @@
 #include "common/format/partition.h"
 #include "common/fs/file.h"
 #include "common/fs/list.h"
+#include "tests/unit/suite.h"
 
 static struct arena ar;
 static char *root, *target;
@@ -427,29 +427,15 @@ START_TEST(folders)
 }
 END_TEST
 
-int main(void)
+static void add(TCase *tc)
 {
-    Suite *s = suite_create("write");
-    TCase *tc = tcase_create("write");
     tcase_add_checked_fixture(tc, set_up, tear_down);
-    tcase_set_timeout(tc, 60);
     tcase_add_loop_test(tc, commits, 0, CASES);
     tcase_add_loop_test(tc, aborts, 0, CASES);
     tcase_add_loop_test(tc, fails, 0, CASES * STEPS);
     tcase_add_loop_test(tc, killed, 0, CASES * STEPS);
     tcase_add_loop_test(tc, killed_in_rollback, 0, CASES);
-    tcase_add_test(tc, killed_twice);
-    tcase_add_test(tc, killed_before_clearing);
-    tcase_add_test(tc, lives_beside_others);
-    tcase_add_test(tc, refuses);
-    tcase_add_test(tc, damaged_intent);
-    tcase_add_test(tc, intents);
-    tcase_add_test(tc, manifests);
-    tcase_add_test(tc, folders);
-    suite_add_tcase(s, tc);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    ADD_TESTS(tc, killed_twice, killed_before_clearing, lives_beside_others, refuses, damaged_intent, intents, manifests, folders);
 }
+
+SUITE_MAIN("write", add)

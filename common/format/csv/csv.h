@@ -23,8 +23,6 @@ struct csv_options {
 WARN_UNUSED int csv_options_read(const struct options *o, const struct query_ctx *cx, struct arena *ar,
                                  struct csv_options *ret, struct error *err);
 bool csv_can_hold(const struct type *t);
-/* UNSUPPORTED_DATA_TYPE_FOR_DATASOURCE. */
-int text_type_refused(const char *format, const char *column, const struct type *t, struct error *err);
 
 int csv_infer(const struct options *o, const char *const *paths, uint32_t path_count, const struct query_ctx *cx,
               struct arena *ar, struct schema *ret, struct error *err);
@@ -39,6 +37,4 @@ int csv_can_write(const struct type *t, const char *name, struct error *err);
 int csv_create(const struct options *o, const struct schema *sch, const char *path, const struct query_ctx *cx,
                struct account *account, struct writer **ret, struct error *err);
 int csv_write(struct writer *w, const struct batch *b, struct error *err);
-int csv_finish(struct writer *w, uint64_t *ret_rows, uint64_t *ret_bytes, struct error *err);
-void csv_discard(struct writer *w);
 const char *csv_extension(const struct options *o);

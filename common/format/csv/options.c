@@ -1,5 +1,6 @@
 /* CSV's options, by Spark's names, and the format's row. */
 #include "common/format/csv/csv.h"
+#include "common/format/text_writer.h"
 
 /* What a separator option stands for: "\t" is one character, "\\" a backslash. */
 static int read_sep(struct csv_options *c, struct arena *ar, struct error *err)
@@ -100,15 +101,6 @@ bool csv_can_hold(const struct type *t)
     return !type_is_nested(t) && t->id != TYPE_NULL;
 }
 
-int text_type_refused(const char *format, const char *column, const struct type *t, struct error *err)
-{
-    struct buf sql = BUF_INIT;
-    type_sql(t, &sql);
-    int rc = error_set(err, ERR_UNSUPPORTED_TYPE_IN, "columnName", column, "columnType", sql.data, "format", format, NULL);
-    buf_fini(&sql);
-    return rc;
-}
-
 int csv_can_write(const struct type *t, const char *name, struct error *err)
 {
     return csv_can_hold(t) ? 0 : text_type_refused("CSV", name, t, err);
@@ -126,7 +118,7 @@ const struct format_row format_csv = {
     .can_write = csv_can_write,
     .create = csv_create,
     .write = csv_write,
-    .finish = csv_finish,
-    .discard = csv_discard,
+    .finish = text_writer_finish,
+    .discard = text_writer_discard,
     .extension = csv_extension,
 };

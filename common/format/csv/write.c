@@ -3,22 +3,15 @@
  * a line end, a quote). A row of one null leaves no line, as in Spark.
  */
 #include "common/format/csv/csv.h"
-#include "common/format/stream.h"
+#include "common/format/text_writer.h"
 
-struct writer {
+struct csv_writer {
+    struct writer base;
     struct csv_options o;
-    struct arena arena;
-    struct byte_sink *sink;
-    uint64_t rows;
-    struct buf cell, line;
     bool special[256]; /* bytes that need quotes */
-    const char *line_sep;
-    uint32_t line_sep_bytes;
-    struct schema sch;
-    bool header_due;
 };
 
-static bool needs_quotes(const struct writer *w, const char *p, size_t n)
+static bool needs_quotes(const struct csv_writer *w, const char *p, size_t n)
 {
     if (n && p[0] == w->o.quote)
         return true;
@@ -31,9 +24,9 @@ static bool needs_quotes(const struct writer *w, const char *p, size_t n)
     return false;
 }
 
-static void add_quoted(struct writer *w, const char *p, size_t n)
+static void add_quoted(struct csv_writer *w, const char *p, size_t n)
 {
-    struct buf *out = &w->line;
+    struct buf *out = &w->base.text;
     buf_addc(out, w->o.quote);
     for (size_t i = 0; i < n; i++) {
         if (p[i] == w->o.quote)
@@ -46,16 +39,16 @@ static void add_quoted(struct writer *w, const char *p, size_t n)
 }
 
 /* A text that stands for no value (null, empty) is put as it is, unless everything is quoted. */
-static void add_word(struct writer *w, const char *p, size_t n)
+static void add_word(struct csv_writer *w, const char *p, size_t n)
 {
     bool quoted = n >= 2 && p[0] == w->o.quote && p[n - 1] == w->o.quote;
     if (w->o.quote_all && !quoted)
         add_quoted(w, p, n);
     else
-        buf_add(&w->line, p, n);
+        buf_add(&w->base.text, p, n);
 }
 
-static void add_text(struct writer *w, const char *p, size_t n)
+static void add_text(struct csv_writer *w, const char *p, size_t n)
 {
     if (w->o.write_trim_left)
         for (; n && (unsigned char)*p <= ' '; n--)
@@ -69,16 +62,16 @@ static void add_text(struct writer *w, const char *p, size_t n)
     else if (quotes)
         add_quoted(w, p, n);
     else
-        buf_add(&w->line, p, n);
+        buf_add(&w->base.text, p, n);
 }
 
 /* Types whose text never needs quotes with the usual separators. */
-static bool is_plain(const struct writer *w, const struct type *t)
+static bool is_plain(const struct csv_writer *w, const struct type *t)
 {
     return type_is_integral(t) && !w->o.quote_all && !strchr("-0123456789", w->o.sep[0]) && !strchr("-0123456789", w->o.quote);
 }
 
-static void add_cell(struct writer *w, const struct column *col, uint32_t row)
+static void add_cell(struct csv_writer *w, const struct column *col, uint32_t row)
 {
     uint32_t at = column_idx(col, row);
     if (col->nulls && col->nulls[at]) {
@@ -91,124 +84,78 @@ static void add_cell(struct writer *w, const struct column *col, uint32_t row)
         return;
     }
     if (is_plain(w, col->type)) {
-        cell_format(&w->o.text, col, at, &w->line);
+        cell_format(&w->o.text, col, at, &w->base.text);
         return;
     }
-    buf_reset(&w->cell);
-    cell_format(&w->o.text, col, at, &w->cell);
-    add_text(w, w->cell.data, w->cell.bytes);
+    buf_reset(&w->base.cell);
+    cell_format(&w->o.text, col, at, &w->base.cell);
+    add_text(w, w->base.cell.data, w->base.cell.bytes);
 }
 
-static int end_line(struct writer *w, struct error *err)
+/* Ends the line that began at `from` unless nothing is in it. */
+static void end_line(struct csv_writer *w, size_t from)
 {
-    if (w->line.bytes == 0)
-        return 0;
-    buf_add(&w->line, w->line_sep, w->line_sep_bytes);
-    int rc = byte_sink_write(w->sink, w->line.data, w->line.bytes, err);
-    buf_reset(&w->line);
-    return rc;
+    if (w->base.text.bytes > from)
+        buf_add(&w->base.text, w->base.line_sep, w->base.line_sep_bytes);
 }
 
-static int put_header(struct writer *w, struct error *err)
+static void put_row(struct writer *base, const struct batch *b, uint32_t row)
 {
-    w->header_due = false;
-    for (uint32_t i = 0; i < w->sch.count; i++) {
+    struct csv_writer *w = (struct csv_writer *)base;
+    size_t from = base->text.bytes;
+    for (uint32_t i = 0; i < b->col_count; i++) {
         if (i)
-            buf_add(&w->line, w->o.sep, w->o.sep_bytes);
-        add_text(w, w->sch.fields[i].name, strlen(w->sch.fields[i].name));
+            buf_add(&base->text, w->o.sep, w->o.sep_bytes);
+        add_cell(w, &b->cols[i], row);
     }
-    return end_line(w, err);
+    end_line(w, from);
 }
 
 int csv_write(struct writer *w, const struct batch *b, struct error *err)
 {
-    ASSERT(b->col_count == w->sch.count);
-    if (w->header_due)
-        TRY(put_header(w, err));
-    for (uint32_t k = 0; k < b->sel_count; k++) {
-        uint32_t row = b->sel ? b->sel[k] : k;
-        for (uint32_t i = 0; i < b->col_count; i++) {
-            if (i)
-                buf_add(&w->line, w->o.sep, w->o.sep_bytes);
-            add_cell(w, &b->cols[i], row);
-        }
-        TRY(end_line(w, err));
-    }
-    w->rows += b->sel_count;
-    return 0;
+    return text_writer_rows(w, b, put_row, err);
 }
 
-static void writer_free(struct writer *w)
+static void put_header(struct csv_writer *w, const struct schema *sch)
 {
-    buf_fini(&w->cell);
-    buf_fini(&w->line);
-    arena_fini(&w->arena);
-    xfree(w);
+    for (uint32_t i = 0; i < sch->count; i++) {
+        if (i)
+            buf_add(&w->base.text, w->o.sep, w->o.sep_bytes);
+        add_text(w, sch->fields[i].name, strlen(sch->fields[i].name));
+    }
+    end_line(w, 0);
+}
+
+static int open_writer(struct csv_writer *w, const struct options *o, const struct schema *sch, const char *path,
+                       const struct query_ctx *cx, struct account *account, struct error *err)
+{
+    TRY(csv_options_read(o, cx, &w->base.arena, &w->o, err));
+    for (uint32_t i = 0; i < sch->count; i++)
+        TRY(csv_can_write(sch->fields[i].type, sch->fields[i].name, err));
+    TRY(text_writer_open(&w->base, &w->o.text, path, account, err));
+    w->special['\n'] = w->special['\r'] = true;
+    w->special[(unsigned char)w->o.quote] = w->o.escape_quotes;
+    for (uint32_t i = 0; i < w->base.line_sep_bytes; i++)
+        w->special[(unsigned char)w->base.line_sep[i]] = true;
+    if (w->o.header)
+        put_header(w, sch);
+    return 0;
 }
 
 int csv_create(const struct options *o, const struct schema *sch, const char *path, const struct query_ctx *cx,
                struct account *account, struct writer **ret, struct error *err)
 {
-    struct writer *w = xcalloc(1, sizeof *w);
-    enum stream_codec codec;
-    int rc;
-    arena_init(&w->arena);
-    if ((rc = csv_options_read(o, cx, &w->arena, &w->o, err)) != 0)
-        goto out;
-    for (uint32_t i = 0; i < sch->count; i++)
-        if ((rc = csv_can_write(sch->fields[i].type, sch->fields[i].name, err)) != 0)
-            goto out;
-    if ((rc = stream_codec_of_options(o, "CSV", &codec, err)) != 0)
-        goto out;
-    w->line_sep = w->o.text.line_sep ? w->o.text.line_sep : "\n";
-    w->line_sep_bytes = (uint32_t)strlen(w->line_sep);
-    w->special['\n'] = w->special['\r'] = true;
-    w->special[(unsigned char)w->o.quote] = w->o.escape_quotes;
-    for (uint32_t i = 0; i < w->line_sep_bytes; i++)
-        w->special[(unsigned char)w->line_sep[i]] = true;
-    w->sch.count = sch->count;
-    w->sch.fields = arena_alloc(&w->arena, (sch->count + 1) * sizeof *sch->fields);
-    for (uint32_t i = 0; i < sch->count; i++)
-        w->sch.fields[i] = (struct field){arena_strdup(&w->arena, sch->fields[i].name), sch->fields[i].type, true};
-    w->header_due = w->o.header;
-    if ((rc = byte_sink_create(path, codec, account, &w->sink, err)) != 0)
-        goto out;
-    *ret = w;
-    return 0;
-out:
-    writer_free(w);
-    return rc;
-}
-
-int csv_finish(struct writer *w, uint64_t *ret_rows, uint64_t *ret_bytes, struct error *err)
-{
-    int rc = w->header_due ? put_header(w, err) : 0;
+    struct csv_writer *w = text_writer_new(sizeof *w, sch);
+    int rc = open_writer(w, o, sch, path, cx, account, err);
     if (rc == 0)
-        rc = byte_sink_finish(w->sink, ret_bytes, err);
+        *ret = &w->base;
     else
-        byte_sink_discard(w->sink);
-    if (rc == 0)
-        *ret_rows = w->rows;
-    writer_free(w);
+        text_writer_discard(&w->base);
     return rc;
-}
-
-void csv_discard(struct writer *w)
-{
-    if (!w)
-        return;
-    byte_sink_discard(w->sink);
-    writer_free(w);
 }
 
 const char *csv_extension(const struct options *o)
 {
-    static const char *const names[STREAM_CODEC_COUNT] = {".csv", ".csv.gz", ".csv.deflate", ".csv.zst"};
-    enum stream_codec codec;
-    struct error err = ERROR_INIT;
-    if (stream_codec_of_options(o, "CSV", &codec, &err) != 0) { /* create says so */
-        error_fini(&err);
-        return names[STREAM_PLAIN];
-    }
-    return names[codec];
+    static const char *const names[] = STREAM_EXTENSIONS(".csv");
+    return text_writer_extension(o, "CSV", names);
 }

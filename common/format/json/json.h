@@ -28,6 +28,4 @@ int json_can_write(const struct type *t, const char *name, struct error *err);
 int json_create(const struct options *o, const struct schema *sch, const char *path, const struct query_ctx *cx,
                 struct account *account, struct writer **ret, struct error *err);
 int json_write(struct writer *w, const struct batch *b, struct error *err);
-int json_finish(struct writer *w, uint64_t *ret_rows, uint64_t *ret_bytes, struct error *err);
-void json_discard(struct writer *w);
 const char *json_extension(const struct options *o);

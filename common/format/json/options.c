@@ -1,5 +1,6 @@
 /* JSON's options, by Spark's names, and the format's row. */
 #include "common/format/json/json.h"
+#include "common/format/text_writer.h"
 
 int json_options_read(const struct options *o, const struct query_ctx *cx, struct arena *ar, struct json_options *ret,
                       struct error *err)
@@ -42,7 +43,7 @@ const struct format_row format_json = {
     .can_write = json_can_write,
     .create = json_create,
     .write = json_write,
-    .finish = json_finish,
-    .discard = json_discard,
+    .finish = text_writer_finish,
+    .discard = text_writer_discard,
     .extension = json_extension,
 };

@@ -2,7 +2,6 @@
  * The JSON reader: a line is a document, an object in it a row, and of an array each element (with multiLine the whole
  * file is the document). Rows go into a builder; a batch is what it sealed last.
  */
-#include "common/format/csv/csv.h"
 #include "common/format/json/convert.h"
 #include "common/format/rows.h"
 #include "common/format/window.h"

@@ -2,19 +2,12 @@
 #include <math.h>
 
 #include "common/format/json/json.h"
-#include "common/format/stream.h"
+#include "common/format/text_writer.h"
 
-enum { FLUSH_BYTES = 64 << 10 };
-
-struct writer {
+struct json_writer {
+    struct writer base;
     struct json_options o;
-    struct arena arena;
-    struct byte_sink *sink;
-    uint64_t rows;
-    struct buf text, cell;
-    const char *line_sep;
-    uint32_t col_count;
-    char **keys; /* "name": with quotes and colon */
+    const char **keys; /* "name": with quotes and colon, in the arena */
 };
 
 static void put_string(struct buf *out, const char *p, size_t n)
@@ -56,34 +49,34 @@ static void put_base64(struct buf *out, const uint8_t *p, size_t n)
     buf_addc(out, '"');
 }
 
-static void put_value(struct writer *w, const struct column *col, uint32_t at);
+static void put_value(struct json_writer *w, const struct column *col, uint32_t at);
 
 /* Names of fields are written raw in keys made once for the top; nested ones here. */
-static void put_struct(struct writer *w, const struct column *col, uint32_t at)
+static void put_struct(struct json_writer *w, const struct column *col, uint32_t at)
 {
     const struct type *t = col->type;
     bool first = true;
-    buf_addc(&w->text, '{');
+    buf_addc(&w->base.text, '{');
     for (uint32_t i = 0; i < t->child_count; i++) {
         const struct column *child = &col->children[i];
         bool null = child->type->id == TYPE_NULL || (child->nulls && child->nulls[at]);
         if (null && w->o.ignore_null_fields)
             continue;
         if (!first)
-            buf_addc(&w->text, ',');
+            buf_addc(&w->base.text, ',');
         first = false;
-        put_string(&w->text, t->names[i], strlen(t->names[i]));
-        buf_addc(&w->text, ':');
+        put_string(&w->base.text, t->names[i], strlen(t->names[i]));
+        buf_addc(&w->base.text, ':');
         put_value(w, child, at);
     }
-    buf_addc(&w->text, '}');
+    buf_addc(&w->base.text, '}');
 }
 
 /* A map's key as its internal value prints: dates are days, timestamps microseconds. */
-static void put_key(struct writer *w, const struct column *key, uint32_t at)
+static void put_key(struct json_writer *w, const struct column *key, uint32_t at)
 {
     struct column plain = *key;
-    buf_reset(&w->cell);
+    buf_reset(&w->base.cell);
     switch (key->type->id) {
     case TYPE_DATE: plain.type = type_of(TYPE_INT); break;
     case TYPE_TIMESTAMP:
@@ -91,43 +84,43 @@ static void put_key(struct writer *w, const struct column *key, uint32_t at)
     default: break;
     }
     if (type_is_nested(key->type))
-        column_format(key, at, NULL, "null", &w->cell);
+        column_format(key, at, NULL, "null", &w->base.cell);
     else
-        cell_format(&w->o.text, &plain, at, &w->cell);
-    put_string(&w->text, w->cell.data ? w->cell.data : "", w->cell.bytes);
+        cell_format(&w->o.text, &plain, at, &w->base.cell);
+    put_string(&w->base.text, w->base.cell.data ? w->base.cell.data : "", w->base.cell.bytes);
 }
 
-static void put_list(struct writer *w, const struct column *col, uint32_t at)
+static void put_list(struct json_writer *w, const struct column *col, uint32_t at)
 {
     struct listview lv = ((const struct listview *)col->data)[at];
     bool map = col->type->id == TYPE_MAP;
-    buf_addc(&w->text, map ? '{' : '[');
+    buf_addc(&w->base.text, map ? '{' : '[');
     for (uint32_t k = 0; k < lv.count; k++) {
         if (k)
-            buf_addc(&w->text, ',');
+            buf_addc(&w->base.text, ',');
         if (map) {
             put_key(w, &col->children[0], lv.offset + k);
-            buf_addc(&w->text, ':');
+            buf_addc(&w->base.text, ':');
         }
         put_value(w, &col->children[map], lv.offset + k);
     }
-    buf_addc(&w->text, map ? '}' : ']');
+    buf_addc(&w->base.text, map ? '}' : ']');
 }
 
-static void put_real(struct writer *w, double v, const struct column *col, uint32_t at)
+static void put_real(struct json_writer *w, double v, const struct column *col, uint32_t at)
 {
     bool quote = isnan(v) || isinf(v);
     if (quote)
-        buf_addc(&w->text, '"');
-    cell_format(&w->o.text, col, at, &w->text);
+        buf_addc(&w->base.text, '"');
+    cell_format(&w->o.text, col, at, &w->base.text);
     if (quote)
-        buf_addc(&w->text, '"');
+        buf_addc(&w->base.text, '"');
 }
 
-static void put_value(struct writer *w, const struct column *col, uint32_t at)
+static void put_value(struct json_writer *w, const struct column *col, uint32_t at)
 {
     if (col->type->id == TYPE_NULL || (col->nulls && col->nulls[at])) {
-        buf_adds(&w->text, "null");
+        buf_adds(&w->base.text, "null");
         return;
     }
     const struct strview *s = (const struct strview *)col->data + at;
@@ -135,8 +128,8 @@ static void put_value(struct writer *w, const struct column *col, uint32_t at)
     case TYPE_STRUCT: put_struct(w, col, at); return;
     case TYPE_ARRAY:
     case TYPE_MAP: put_list(w, col, at); return;
-    case TYPE_STRING: put_string(&w->text, strview_data(s), s->bytes); return;
-    case TYPE_BINARY: put_base64(&w->text, (const uint8_t *)strview_data(s), s->bytes); return;
+    case TYPE_STRING: put_string(&w->base.text, strview_data(s), s->bytes); return;
+    case TYPE_BINARY: put_base64(&w->base.text, (const uint8_t *)strview_data(s), s->bytes); return;
     case TYPE_FLOAT: put_real(w, (double)((const float *)col->data)[at], col, at); return;
     case TYPE_DOUBLE: put_real(w, ((const double *)col->data)[at], col, at); return;
     case TYPE_DATE:
@@ -144,42 +137,38 @@ static void put_value(struct writer *w, const struct column *col, uint32_t at)
     case TYPE_TIMESTAMP_NTZ:
     case TYPE_INTERVAL_YM:
     case TYPE_INTERVAL_DT:
-        buf_reset(&w->cell);
-        cell_format(&w->o.text, col, at, &w->cell);
-        put_string(&w->text, w->cell.data, w->cell.bytes);
+        buf_reset(&w->base.cell);
+        cell_format(&w->o.text, col, at, &w->base.cell);
+        put_string(&w->base.text, w->base.cell.data, w->base.cell.bytes);
         return;
-    default: cell_format(&w->o.text, col, at, &w->text); return;
+    default: cell_format(&w->o.text, col, at, &w->base.text); return;
     }
+}
+
+static void put_row(struct writer *base, const struct batch *b, uint32_t row)
+{
+    struct json_writer *w = (struct json_writer *)base;
+    bool first = true;
+    buf_addc(&base->text, '{');
+    for (uint32_t i = 0; i < b->col_count; i++) {
+        const struct column *col = &b->cols[i];
+        uint32_t at = column_idx(col, row);
+        bool null = col->type->id == TYPE_NULL || (col->nulls && col->nulls[at]);
+        if (null && w->o.ignore_null_fields)
+            continue;
+        if (!first)
+            buf_addc(&base->text, ',');
+        first = false;
+        buf_adds(&base->text, w->keys[i]);
+        put_value(w, col, at);
+    }
+    buf_addc(&base->text, '}');
+    buf_add(&base->text, base->line_sep, base->line_sep_bytes);
 }
 
 int json_write(struct writer *w, const struct batch *b, struct error *err)
 {
-    ASSERT(b->col_count == w->col_count);
-    for (uint32_t k = 0; k < b->sel_count; k++) {
-        uint32_t row = b->sel ? b->sel[k] : k;
-        bool first = true;
-        buf_addc(&w->text, '{');
-        for (uint32_t i = 0; i < b->col_count; i++) {
-            const struct column *col = &b->cols[i];
-            uint32_t at = column_idx(col, row);
-            bool null = col->type->id == TYPE_NULL || (col->nulls && col->nulls[at]);
-            if (null && w->o.ignore_null_fields)
-                continue;
-            if (!first)
-                buf_addc(&w->text, ',');
-            first = false;
-            buf_adds(&w->text, w->keys[i]);
-            put_value(w, col, at);
-        }
-        buf_addc(&w->text, '}');
-        buf_adds(&w->text, w->line_sep);
-        if (w->text.bytes >= FLUSH_BYTES) {
-            TRY(byte_sink_write(w->sink, w->text.data, w->text.bytes, err));
-            buf_reset(&w->text);
-        }
-    }
-    w->rows += b->sel_count;
-    return 0;
+    return text_writer_rows(w, b, put_row, err);
 }
 
 int json_can_write(const struct type *t, const char *name, struct error *err)
@@ -190,72 +179,36 @@ int json_can_write(const struct type *t, const char *name, struct error *err)
     return 0; /* every type has a form in JSON */
 }
 
-static void writer_free(struct writer *w)
+static int open_writer(struct json_writer *w, const struct options *o, const struct schema *sch, const char *path,
+                       const struct query_ctx *cx, struct account *account, struct error *err)
 {
-    for (uint32_t i = 0; i < w->col_count; i++)
-        xfree(w->keys[i]);
-    buf_fini(&w->text);
-    buf_fini(&w->cell);
-    arena_fini(&w->arena);
-    xfree(w);
+    struct writer *base = &w->base;
+    TRY(json_options_read(o, cx, &base->arena, &w->o, err));
+    TRY(text_writer_open(base, &w->o.text, path, account, err));
+    w->keys = ARENA_ARRAY(&base->arena, const char *, sch->count);
+    for (uint32_t i = 0; i < sch->count; i++) {
+        buf_reset(&base->cell);
+        put_string(&base->cell, sch->fields[i].name, strlen(sch->fields[i].name));
+        buf_addc(&base->cell, ':');
+        w->keys[i] = arena_strndup(&base->arena, base->cell.data, base->cell.bytes);
+    }
+    return 0;
 }
 
 int json_create(const struct options *o, const struct schema *sch, const char *path, const struct query_ctx *cx,
                 struct account *account, struct writer **ret, struct error *err)
 {
-    struct writer *w = xcalloc(1, sizeof *w);
-    enum stream_codec codec;
-    int rc;
-    arena_init(&w->arena);
-    if ((rc = json_options_read(o, cx, &w->arena, &w->o, err)) != 0 ||
-        (rc = stream_codec_of_options(o, "JSON", &codec, err)) != 0)
-        goto out;
-    w->line_sep = w->o.text.line_sep ? w->o.text.line_sep : "\n";
-    w->keys = ARENA_ARRAY(&w->arena, char *, sch->count);
-    for (; w->col_count < sch->count; w->col_count++) {
-        struct buf key = BUF_INIT;
-        put_string(&key, sch->fields[w->col_count].name, strlen(sch->fields[w->col_count].name));
-        buf_addc(&key, ':');
-        w->keys[w->col_count] = buf_steal(&key);
-    }
-    if ((rc = byte_sink_create(path, codec, account, &w->sink, err)) != 0)
-        goto out;
-    *ret = w;
-    return 0;
-out:
-    writer_free(w);
-    return rc;
-}
-
-int json_finish(struct writer *w, uint64_t *ret_rows, uint64_t *ret_bytes, struct error *err)
-{
-    int rc = w->text.bytes ? byte_sink_write(w->sink, w->text.data, w->text.bytes, err) : 0;
+    struct json_writer *w = text_writer_new(sizeof *w, sch);
+    int rc = open_writer(w, o, sch, path, cx, account, err);
     if (rc == 0)
-        rc = byte_sink_finish(w->sink, ret_bytes, err);
+        *ret = &w->base;
     else
-        byte_sink_discard(w->sink);
-    if (rc == 0)
-        *ret_rows = w->rows;
-    writer_free(w);
+        text_writer_discard(&w->base);
     return rc;
-}
-
-void json_discard(struct writer *w)
-{
-    if (!w)
-        return;
-    byte_sink_discard(w->sink);
-    writer_free(w);
 }
 
 const char *json_extension(const struct options *o)
 {
-    static const char *const names[STREAM_CODEC_COUNT] = {".json", ".json.gz", ".json.deflate", ".json.zst"};
-    enum stream_codec codec;
-    struct error err = ERROR_INIT;
-    if (stream_codec_of_options(o, "JSON", &codec, &err) != 0) { /* create says so */
-        error_fini(&err);
-        return names[STREAM_PLAIN];
-    }
-    return names[codec];
+    static const char *const names[] = STREAM_EXTENSIONS(".json");
+    return text_writer_extension(o, "JSON", names);
 }

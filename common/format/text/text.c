@@ -2,8 +2,8 @@
  * Text: a line is a row of one string column, or with `wholetext` the whole file is. Bytes stay as they are, valid
  * UTF-8 or not.
  */
-#include "common/format/csv/csv.h"
 #include "common/format/rows.h"
+#include "common/format/text_writer.h"
 #include "common/format/window.h"
 
 struct reader {
@@ -145,85 +145,51 @@ static void text_filter(struct reader *r, const struct scan_filter *filters, uin
 
 /* ---- writing ---- */
 
-struct writer {
-    struct arena arena;
-    struct text_options o;
-    struct byte_sink *sink;
-    uint64_t rows;
-};
-
 static int text_can_write(const struct type *t, const char *name, struct error *err)
 {
     return t->id == TYPE_STRING ? 0 : text_type_refused("Text", name, t, err);
 }
 
-static void writer_free(struct writer *w)
+static int open_writer(struct writer *w, const struct options *o, const struct schema *sch, const char *path,
+                       const struct query_ctx *cx, struct account *account, struct error *err)
 {
-    arena_fini(&w->arena);
-    xfree(w);
+    struct text_options *t = ARENA_NEW(&w->arena, struct text_options);
+    TRY(check_schema(sch, err));
+    TRY(text_options_read(o, "Text", cx, &w->arena, t, err));
+    return text_writer_open(w, t, path, account, err);
 }
 
 static int text_create(const struct options *o, const struct schema *sch, const char *path, const struct query_ctx *cx,
                        struct account *account, struct writer **ret, struct error *err)
 {
-    struct writer *w = xcalloc(1, sizeof *w);
-    enum stream_codec codec;
-    int rc;
-    arena_init(&w->arena);
-    if ((rc = check_schema(sch, err)) != 0 || (rc = text_options_read(o, "Text", cx, &w->arena, &w->o, err)) != 0 ||
-        (rc = stream_codec_of_options(o, "Text", &codec, err)) != 0 ||
-        (rc = byte_sink_create(path, codec, account, &w->sink, err)) != 0) {
-        writer_free(w);
-        return rc;
-    }
-    *ret = w;
-    return 0;
+    struct writer *w = text_writer_new(sizeof *w, sch);
+    int rc = open_writer(w, o, sch, path, cx, account, err);
+    if (rc == 0)
+        *ret = w;
+    else
+        text_writer_discard(w);
+    return rc;
 }
 
-/* A null is an empty line. */
+/* A null is an empty line. A line may be a whole file's text, so none is copied on its way to the sink. */
 static int text_write(struct writer *w, const struct batch *b, struct error *err)
 {
-    const char *sep = w->o.line_sep ? w->o.line_sep : "\n";
-    size_t sep_bytes = strlen(sep);
     for (uint32_t k = 0; k < b->sel_count; k++) {
         uint32_t row = b->sel ? b->sel[k] : k;
         if (b->col_count && !column_is_null(&b->cols[0], row)) {
             const struct strview *s = (const struct strview *)b->cols[0].data + column_idx(&b->cols[0], row);
             TRY(byte_sink_write(w->sink, strview_data(s), s->bytes, err));
         }
-        TRY(byte_sink_write(w->sink, sep, sep_bytes, err));
+        TRY(byte_sink_write(w->sink, w->line_sep, w->line_sep_bytes, err));
     }
     w->rows += b->sel_count;
     return 0;
 }
 
-static int text_finish(struct writer *w, uint64_t *ret_rows, uint64_t *ret_bytes, struct error *err)
-{
-    int rc = byte_sink_finish(w->sink, ret_bytes, err);
-    if (rc == 0)
-        *ret_rows = w->rows;
-    writer_free(w);
-    return rc;
-}
-
-static void text_discard(struct writer *w)
-{
-    if (!w)
-        return;
-    byte_sink_discard(w->sink);
-    writer_free(w);
-}
-
 static const char *text_extension(const struct options *o)
 {
-    static const char *const names[STREAM_CODEC_COUNT] = {".txt", ".txt.gz", ".txt.deflate", ".txt.zst"};
-    enum stream_codec codec;
-    struct error err = ERROR_INIT;
-    if (stream_codec_of_options(o, "Text", &codec, &err) != 0) { /* create says so */
-        error_fini(&err);
-        return names[STREAM_PLAIN];
-    }
-    return names[codec];
+    static const char *const names[] = STREAM_EXTENSIONS(".txt");
+    return text_writer_extension(o, "Text", names);
 }
 
 const struct format_row format_text = {
@@ -238,7 +204,7 @@ const struct format_row format_text = {
     .can_write = text_can_write,
     .create = text_create,
     .write = text_write,
-    .finish = text_finish,
-    .discard = text_discard,
+    .finish = text_writer_finish,
+    .discard = text_writer_discard,
     .extension = text_extension,
 };
