@@ -61,7 +61,7 @@ static void push_schema(struct operation *op, const struct schema *sch)
     char **names = xcalloc(sch->count + 1, sizeof *names), **types = xcalloc(sch->count + 1, sizeof *types);
     for (uint32_t i = 0; i < sch->count; i++) {
         names[i] = (char *)(uintptr_t)sch->fields[i].name;
-        types[i] = (char *)(uintptr_t)sch->fields[i].type->text;
+        types[i] = (char *)(uintptr_t)sch->fields[i].type->ddl;
     }
     m.n_name = m.n_type = sch->count;
     m.name = names;
