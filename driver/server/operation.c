@@ -146,6 +146,7 @@ static int plan(struct operation *op)
                               .broadcast_bytes = (uint64_t)settings_i64(set, "drover.broadcast.max"),
                               .batch_rows = (uint32_t)settings_i64(set, "drover.batch.rows"),
                               .no_single_task = !settings_bool(set, "drover.plan.single")};
+    op->ride_max = settings_i64(set, "drover.shuffle.ride.max");
     if (settings_is_set(set, "spark.sql.shuffle.partitions"))
         pe.shuffle_partitions = (uint32_t)settings_i64(set, "spark.sql.shuffle.partitions");
     TRY(physical_plan(ar, &op->cx, best, &pe, &op->dag, err));
