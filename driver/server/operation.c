@@ -2,8 +2,8 @@
  * Operations: one statement from its text to its acknowledged results.
  *
  *   PLANNING ──► [OPENING] ──► RUNNING ──► [COMMITTING] ──► ENDED
- *       │             └─────────────┴──────────────┴──► [CLEARING] ──► ENDED   (failed or cancelled)
- *       └──► ENDED                            (failed, cancelled, or answered by the driver itself)
+ *       │             ├─────────────┼──────────────┴──► [CLEARING] ──► ENDED   (a write that failed or was cancelled)
+ *       └─────────────┴─────────────┴──► ENDED    (failed, cancelled, or answered by the driver itself)
  *
  * The states in brackets are of writes: commit.c has them.
  *
@@ -18,6 +18,16 @@
 #include "driver/sql/parser.h"
 #include "proto/client.pb-c.h"
 #include "proto/cluster.pb-c.h"
+
+static const struct sm_state operation_states[] = {
+    [OP_PLANNING] = {"PLANNING", SM_TO(OP_OPENING) | SM_TO(OP_RUNNING) | SM_TO(OP_ENDED)},
+    [OP_OPENING] = {"OPENING", SM_TO(OP_RUNNING) | SM_TO(OP_CLEARING) | SM_TO(OP_ENDED)},
+    [OP_RUNNING] = {"RUNNING", SM_TO(OP_COMMITTING) | SM_TO(OP_CLEARING) | SM_TO(OP_ENDED)},
+    [OP_COMMITTING] = {"COMMITTING", SM_TO(OP_CLEARING) | SM_TO(OP_ENDED)},
+    [OP_CLEARING] = {"CLEARING", SM_TO(OP_ENDED)},
+    [OP_ENDED] = {"ENDED", 0},
+};
+const struct sm operation_sm = SM("operation", operation_states);
 
 /* ---- frames to the client ---- */
 
@@ -90,7 +100,7 @@ void operation_end(struct operation *op, struct error *err)
     }
     Drover__ResultEnd m = DROVER__RESULT_END__INIT;
     struct buf bytes = BUF_INIT;
-    op->state = OP_ENDED;
+    sm_move(&operation_sm, &op->state, OP_ENDED);
     op->ended_us = clock_mono_us();
     if (err->code) {
         error_encode(err, &bytes);
@@ -143,6 +153,7 @@ static int plan(struct operation *op)
     TRY(optimize(ar, &op->cx, op->analyzed.plan, &oe, &best, err));
     struct physical_env pe = {.shape = op->shape, .estimates = oe.ret_estimates, .job_id = op->job_id, .sql = op->sql,
                               .max_partition_bytes = (uint64_t)settings_i64(set, "spark.sql.files.maxPartitionBytes"),
+                              .broadcast_given = settings_is_set(set, "drover.broadcast.max"),
                               .broadcast_bytes = (uint64_t)settings_i64(set, "drover.broadcast.max"),
                               .batch_rows = (uint32_t)settings_i64(set, "drover.batch.rows"),
                               .no_single_task = !settings_bool(set, "drover.plan.single")};
@@ -242,7 +253,7 @@ static void submit_job(struct operation *op)
         op->parts[i].tail = &op->parts[i].items;
         op->parts[i].expected = -1;
     }
-    op->state = OP_RUNNING;
+    sm_move(&operation_sm, &op->state, OP_RUNNING);
     history_planned(dr->history, op->record, dag);
     driver_event(dr, &(struct sched_event){.kind = SCHED_JOB_SUBMIT, .job_id = op->job_id, .spec = &spec});
 }
@@ -286,7 +297,6 @@ void operation_execute(struct driver *dr, struct conn *client, struct session *s
     op->session = s;
     s->open_ops++;
     op->client = client;
-    op->state = OP_PLANNING;
     op->started_us = clock_mono_us();
     session_refresh(s, dr->catalog);
     op->snapshot = snapshot_ref(s->snapshot);
