@@ -223,12 +223,17 @@ def test_embedded_executor_dies(_):
 
 
 def test_nothing_is_left(_):
-    p = start("sql", LONG)
-    kids = wait_until(lambda: len(children(p.pid)) == 2 and children(p.pid), 20, "the children")
-    p.kill()
-    p.communicate()
-    wait_until(lambda: not any(os.path.exists(f"/proc/{k}") and "drover" in open(f"/proc/{k}/comm").read() and "Z" not in open(f"/proc/{k}/stat").read().split(")")[1][:3]
-                               for k in kids), 20, "the children to end with their parent")
+    def alive(pid):
+        return os.path.exists(f"/proc/{pid}") and "drover" in open(f"/proc/{pid}/comm").read() and "Z" not in open(f"/proc/{pid}/stat").read().split(")")[1][:3]
+    for sign in (signal.SIGKILL, signal.SIGTERM):
+        with tempfile.TemporaryDirectory(prefix="drover-left-") as tmp:
+            p = start("sql", LONG, env={**os.environ, "TMPDIR": tmp})
+            kids = wait_until(lambda: len(children(p.pid)) == 2 and children(p.pid), 20, "the children")
+            wait_until(lambda: len(os.listdir(tmp)) == 1 and len(os.listdir(f"{tmp}/{os.listdir(tmp)[0]}")) == 2, 20, "the sockets of driver and executor")
+            p.send_signal(sign)
+            p.communicate()
+            wait_until(lambda: not any(map(alive, kids)), 20, "the children to end with their parent")
+            equal(os.listdir(tmp), [])
 
 
 def test_driver_dies(_):
