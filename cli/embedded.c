@@ -43,7 +43,7 @@ static void child_of(pid_t parent, int sign)
     }
 }
 
-static pid_t start_driver(const struct embedded *e, const struct client_config *config)
+static pid_t start_driver(const struct embedded *e, const struct client_config *config, uint32_t executors, uint32_t slots, uint64_t memory)
 {
     pid_t parent = getpid(), pid = fork();
     if (pid != 0)
@@ -52,7 +52,8 @@ static pid_t start_driver(const struct embedded *e, const struct client_config *
     char **confs = xcalloc(config->setting_count + 1, sizeof *confs);
     for (uint32_t i = 0; i < config->setting_count; i++)
         confs[i] = xasprintf("%s=%s", config->settings[i].name, config->settings[i].value);
-    struct driver_config dc = {.listen = e->address, .embedded = true, .conf_count = config->setting_count, .confs = (const char *const *)confs};
+    struct driver_config dc = {.listen = e->address, .embedded = true, .executors = executors, .slots = slots, .memory = memory,
+                               .conf_count = config->setting_count, .confs = (const char *const *)confs};
     int rc = driver_main(&dc);
     if (getppid() != parent) { /* it was killed: nobody else takes its folder away */
         struct error err = ERROR_INIT;
@@ -137,12 +138,12 @@ int embedded_start(const struct client_config *config, struct embedded **ret, st
         long cores = sysconf(_SC_NPROCESSORS_ONLN);
         slots = cores > (long)n ? (uint32_t)cores / n : 1;
     }
-    uint64_t memory = config->memory ? config->memory : executor_default_memory();
-    e->driver_pid = start_driver(e, config);
+    uint64_t memory = (config->memory ? config->memory : executor_default_memory()) / n;
+    e->driver_pid = start_driver(e, config, n, slots, memory);
     bool all = e->driver_pid > 0;
     for (uint32_t i = 0; i < n && all; i++) {
         struct child *ch = &e->executors[e->executor_count++];
-        ch->config = (struct executor_config){.driver = e->address, .slots = slots, .memory = memory / n, .dir = e->dir, .embedded = true};
+        ch->config = (struct executor_config){.driver = e->address, .slots = slots, .memory = memory, .dir = e->dir, .embedded = true};
         ch->pid = start_executor(&ch->config);
         all = ch->pid > 0;
     }

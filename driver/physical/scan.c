@@ -246,6 +246,7 @@ int plan_range(struct planner *pl, const struct logical *lp, struct frag **ret)
     int64_t parts = lp->range_parts;
     if (parts <= 0)
         parts = pl->single || rows <= 1e6 ? 1 : (int64_t)fmin(slots * 4.0, ceil(rows / 1e6));
+    TRY(check_tasks(pl, parts));
     n->range_parts = parts;
     *ret = new_frag(pl, n, lp, (uint32_t)parts);
     return 0;

@@ -236,6 +236,15 @@ def test_nothing_is_left(_):
             equal(os.listdir(tmp), [])
 
 
+def test_plans_for_all_slots(_):
+    """A first statement comes before the executors have said that they are there."""
+    query = "explain select count(*) from range(0, 1000000000)"
+    for args, tasks in ((("--slots", "16"), 64), (("--executors", "4", "--slots", "2"), 32)):
+        for _ in range(5):
+            code, out, err = sql(*args, "--format", "csv", query)
+            check(code == 0 and f"Stage 0: {tasks} tasks" in out, args, out, err)
+
+
 def test_driver_dies(_):
     with Cluster(executors=1) as c:
         p = c.client(LONG, ["--conf", "drover.plan.single=false"])
