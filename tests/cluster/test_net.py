@@ -1,6 +1,7 @@
 """Executors as hosts of their own (network namespaces), secrets, and bytes between two processes."""
 import json
 import os
+import re
 import subprocess
 import time
 
@@ -40,10 +41,31 @@ def test_bytes_cross_sockets():
         return f"({came >> 10} KiB)"
 
 
-def test_in_flight_is_bounded():
+def test_results_have_a_connection_of_their_own():
+    """Rows go over each executor's second connection to the driver, and hold up nothing on the first."""
+    with Cluster(2) as c:
+        rows, error, _ = c.sql("SELECT count(*) FROM range(0, 10, 1, 4)")
+        check(rows == [["10"]], error)
+        sql = "SELECT id, concat('text that makes rows wide enough to count ', id) FROM range(0, 400000, 1, 8)"
+        p = c.client(sql, [*SPREAD, "--format", "tsv"], stdout=subprocess.DEVNULL)
+        check(p.wait(60) == 0, p.stderr.read())
+        sent = {}
+        seen = subprocess.run(["ss", "-tinpH", "state", "established", "dport = :" + c.address.rsplit(":", 1)[1]], capture_output=True, text=True).stdout
+        for line in seen.splitlines():
+            if m := re.search(r"pid=(\d+)", line):
+                pid = int(m[1])
+            for n in re.findall(r"bytes_sent:(\d+)", line):
+                sent.setdefault(pid, []).append(int(n))
+        for e in c.executors:
+            small, large = sorted(sent[e.pid])
+            check(large > 2 << 20 and small < 200000, f"{e.name} sent {small} and {large} bytes")
+        return f"({sent})"
+
+
+def in_flight(memory, window):
     """A reader that stands still, here because its client does, has fetched a window of what peers hold and no more."""
     t = tpch_of()
-    with Cluster(2, memory="8g") as c:
+    with Cluster(2, memory=memory) as c:
         rows = 2 * int(c.sql(t.views + "SELECT count(*) FROM lineitem")[0][0][0])
         sql = t.views + "SELECT l.* FROM lineitem l CROSS JOIN range(0, 2) LIMIT 1000000000"  # all rows through one task
         p = c.client(sql, ["--conf", "drover.plan.single=false", "--format", "tsv"])
@@ -53,11 +75,19 @@ def test_in_flight_is_bounded():
         while now > before:  # until it stands still
             time.sleep(2.5)
             before, now = now, came()
-        check(p.poll() is None and now < 32 << 20, f"{now >> 20} MiB fetched")
+        check(p.poll() is None and now < window + (4 << 20), f"{now >> 20} MiB fetched")
         out, err = p.communicate(timeout=300)
         check(p.returncode == 0 and out.count("\n") == rows + 1, err)
         total = wait_until(lambda: (n := came()) > 48 << 20 and n, what="all of it to be fetched")
         return f"({now >> 20} of {total >> 20} MiB while nobody read)"
+
+
+def test_in_flight_is_bounded():
+    return in_flight("8g", 16 << 20)
+
+
+def test_in_flight_is_an_eighth_of_a_small_grant():
+    return in_flight("64m", 8 << 20)
 
 
 def ip(*args):

@@ -7,7 +7,7 @@ import socket
 import struct
 
 TYPES = dict(HELLO=1, GOODBYE=2, REGISTER_EXECUTOR=10, REGISTERED=11, HEARTBEAT=12, STAGE_PLAN=13, STAGE_INPUTS=14, LAUNCH=15,
-             COMPLETIONS=16, ATTEMPT_FAILED=17, KILL_ATTEMPTS=18, RELEASE=19, RESULT_ROWS=20, RESULT_CREDIT=21, FETCH=30, FETCHED=31,
+             COMPLETIONS=16, ATTEMPT_FAILED=17, KILL_ATTEMPTS=18, RELEASE=19, RESULT_ROWS=20, RESULT_CREDIT=21, REGISTER_DATA=22, FETCH=30, FETCHED=31,
              FETCH_CREDIT=32, OPEN_SESSION=40, SESSION_OPENED=41, EXECUTE=42, ATTACH=43, RESULT_SCHEMA=44, RESULT_BATCH=45,
              RESULT_END=46, ACK=47, CANCEL_OPERATION=48, PROGRESS=49, STATUS_REQUEST=50, STATUS_REPLY=51, KILL_JOB=52, KILL_REPLY=53)
 CLIENT, EXECUTOR, EXECUTOR_DATA, PEER, DRIVER = 1, 2, 3, 4, 5
@@ -53,26 +53,41 @@ def message(**fields):
     return b"".join(field(int(k[1:]), v) for k, v in fields.items())
 
 
+def number_at(data, at):
+    """(the varint at a place, the place behind it)."""
+    v = shift = 0
+    while True:
+        b = data[at]
+        at += 1
+        v |= (b & 0x7F) << shift
+        shift += 7
+        if not b & 0x80:
+            return v, at
+
+
+def packed(number, values):
+    """A packed list as a field."""
+    return field(number, b"".join(varint(v) for v in values))
+
+
+def unpacked(data):
+    """The numbers of a packed list."""
+    out, at = [], 0
+    while at < len(data):
+        v, at = number_at(data, at)
+        out.append(v)
+    return out
+
+
 def parse(data):
     """{number: [values]} of protobuf bytes."""
     out, at = {}, 0
-
-    def number():
-        nonlocal at
-        v = shift = 0
-        while True:
-            b = data[at]
-            at += 1
-            v |= (b & 0x7F) << shift
-            shift += 7
-            if not b & 0x80:
-                return v
     while at < len(data):
-        key = number()
+        key, at = number_at(data, at)
         if key & 7 == 0:
-            v = number()
+            v, at = number_at(data, at)
         elif key & 7 == 2:
-            n = number()
+            n, at = number_at(data, at)
             v = data[at:at + n]
             at += n
         else:

@@ -36,7 +36,7 @@ void executor_connect(struct world *w, struct process *p)
     p->connecting = false;
     p->connection = ++w->next_connection;
     p->incarnation = ++w->next_incarnation;
-    p->to_driver_at = p->to_executor_at = w->now;
+    p->to_driver_at = p->to_executor_at = p->data_at = w->now;
     send_message(w, new_message(w, M_REGISTER, p));
 }
 
@@ -91,24 +91,35 @@ static void send_failed(struct world *w, struct process *p, struct task_model *t
     send_message(w, m);
 }
 
-static void send_done(struct world *w, struct process *p, void *const *cookies, uint32_t count)
+static bool is_result(const struct attempt_model *a)
+{
+    return !a->job->writes && a->stage == a->job->stage_count - 1;
+}
+
+/* Those of result attempts follow their rows; the others go beside them. */
+static void send_done(struct world *w, struct process *p, void *const *cookies, uint32_t count, bool results)
 {
     struct message *m = report(w, p, M_DONE);
-    m->count = count;
+    m->data = results;
     m->results = ARENA_ARRAY(&w->ar, struct attempt_result, count);
     for (uint32_t i = 0; i < count; i++) {
         struct task_model *t = cookies[i];
         struct attempt_model *a = t->attempt;
-        m->results[i] = (struct attempt_result){.attempt_id = a->id, .rows_out = a->rows_out, .rows_in = a->rows_in, .bytes_out = a->rows_out * 8,
-                                                .run_us = (uint64_t)a->job->stages[a->stage].run_us, .manifest = &a->id, .manifest_bytes = sizeof a->id};
+        if (is_result(a) != results)
+            continue;
+        m->results[m->count++] = (struct attempt_result){.attempt_id = a->id, .rows_out = a->rows_out, .rows_in = a->rows_in, .bytes_out = a->rows_out * 8,
+                                                .run_us = (uint64_t)a->job->stages[a->stage].run_us, .manifest = &a->id, .manifest_bytes = sizeof a->id,
+                                                .output = &a->id, .output_bytes = a->rides ? sizeof a->id : 0};
         free_task(t, NULL);
     }
-    send_message(w, m);
+    if (m->count)
+        send_message(w, m);
 }
 
 static void send_result(struct world *w, struct process *p, const struct task_model *t)
 {
     struct message *m = report(w, p, M_RESULT);
+    m->data = true;
     m->attempt = t->attempt->id;
     m->seq = t->emitted - 1;
     m->value = run_value(t->attempt->value, m->seq);
@@ -162,7 +173,10 @@ static void carry_out(struct world *w, struct process *p, const struct control_a
     case CONTROL_REFUSE:
         violate(w, "I8", "executor process %u refuses attempt %llx, what that needs was let go: %s", p->index,
                 (unsigned long long)a->attempt_id, a->reason);
-    case CONTROL_REPORT: send_done(w, p, a->cookies, a->count); break;
+    case CONTROL_REPORT:
+        send_done(w, p, a->cookies, a->count, false);
+        send_done(w, p, a->cookies, a->count, true);
+        break;
     case CONTROL_REPORT_FAILED:
         send_failed(w, p, t, a->killed);
         free_task(t, NULL);
@@ -196,7 +210,7 @@ void executor_flush(struct world *w, struct process *p)
 
 static void say(struct world *w, struct task_model *t, enum control_event_kind kind, uint64_t bytes, bool ok)
 {
-    tell(w, t->on, &(struct control_event){.kind = kind, .attempt_id = t->attempt->id, .bytes = bytes, .ok = ok}, NULL);
+    tell(w, t->on, &(struct control_event){.kind = kind, .attempt_id = t->attempt->id, .bytes = bytes, .ok = ok, .rides = t->attempt->rides}, NULL);
 }
 
 /* ---- from the driver ---- */
@@ -322,7 +336,7 @@ static bool start_fetching(struct world *w, struct process *p, struct task_model
     for (uint32_t q = 0; q < st->parent_count; q++) {
         struct inputs_model *in = t->inputs[q] = known_inputs(w, p, t, st->parents[q]);
         for (uint32_t m = 0; m < in->count; m++) {
-            bool asked = in->places[m].registration == p->registration;
+            bool asked = in->places[m].registration == p->registration || in->places[m].registration == NOBODY;
             for (uint32_t k = 0; k < m && !asked; k++)
                 asked = in->places[k].registration == in->places[m].registration;
             if (!asked)
@@ -373,6 +387,7 @@ static void finish(struct world *w, struct process *p, struct task_model *t, boo
 {
     p->busy--;
     t->attempt->ended_well |= ok;
+    t->attempt->rides = ok && t->attempt->stage + 1 < t->attempt->job->stage_count && chance(w, w->rides);
     say(w, t, CONTROL_FINISHED, 0, ok);
     start_ready(w, p);
 }
@@ -405,14 +420,20 @@ static bool fails(struct world *w, struct task_model *t)
     return true;
 }
 
+/* What lies here, and what came with the inputs. */
 static void read_local(struct world *w, struct process *p, struct task_model *t)
 {
     const struct stage_model *st = &t->attempt->job->stages[t->attempt->stage];
     for (uint32_t q = 0; q < st->parent_count; q++) {
         const struct inputs_model *in = t->inputs[q];
+        bool rode = false;
         for (uint32_t m = 0; m < in->count; m++) {
-            if (in->places[m].registration == p->registration && !control_holds(p->control, in->job, in->stage, m, in->places[m].attempt))
+            uint32_t at = in->places[m].registration;
+            if (at == NOBODY && !rode && strikes(w, FAULT_CORRUPT))
+                lose_map(w, t, q, m, ERR_CHUNK_DAMAGED);
+            else if (at != NOBODY && at == p->registration && !control_holds(p->control, in->job, in->stage, m, in->places[m].attempt))
                 lose_map(w, t, q, m, ERR_FETCH_FAILED);
+            rode |= at == NOBODY;
         }
     }
 }
@@ -426,8 +447,7 @@ static void work(struct world *w, struct process *p, struct task_model *t)
         return;
     }
     compute_attempt(w, t);
-    bool result = !a->job->writes && a->stage == a->job->stage_count - 1;
-    t->runs = result ? run_count(a->job, a->partition) : 0;
+    t->runs = is_result(a) ? run_count(a->job, a->partition) : 0;
     t->phase = PHASE_EMIT;
     schedule(w, w->now + 1, E_STEP, p->index, 0, p->incarnation, t);
 }

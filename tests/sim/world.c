@@ -90,7 +90,7 @@ struct message *new_message(struct world *w, enum message_kind kind, struct proc
 void send_message(struct world *w, struct message *m)
 {
     struct process *p = &w->processes[m->process];
-    int64_t *last = m->to_driver ? &p->to_driver_at : &p->to_executor_at;
+    int64_t *last = m->data ? &p->data_at : m->to_driver ? &p->to_driver_at : &p->to_executor_at;
     int64_t at = w->now + some_delay(w);
     if (m->connection == p->connection) {
         at = at > *last ? at : *last;
@@ -296,6 +296,7 @@ static void choose_faults(struct world *w)
     w->fault_gap_us = SEC / 100 << rng_below(&w->rng, 7);
     w->faults_end = (int64_t)(2 + rng_below(&w->rng, 30)) * SEC;
     w->same_id = chance(w, 0.3);
+    w->rides = chance(w, 0.4) ? 0 : rng_double(&w->rng);
     w->never_return = w->on[FAULT_ALL_LOST] && chance(w, 0.15);
 }
 

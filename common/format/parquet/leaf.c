@@ -90,6 +90,7 @@ void pq_leaf_fini(struct pq_leaf *l)
     pq_mem_free(l->mem, &l->lv_rep, &l->lv_rep_cap);
     pq_mem_free(l->mem, &l->e_def, &l->e_def_cap);
     pq_mem_free(l->mem, &l->e_rep, &l->e_rep_cap);
+    account_release(l->mem->account, l->kept_cap);
     arena_fini(&l->arena);
 }
 
@@ -196,6 +197,20 @@ static void begin_batch(struct pq_leaf *l)
     while (l->retired_count)
         drop_buf(l, l->retired[--l->retired_count]);
     arena_reset(&l->arena);
+    l->kept = 0;
+}
+
+/* Memory that lives as long as the batch: a few bytes of a page may ask for much of it. */
+static void *keep(struct pq_leaf *l, size_t bytes, struct error *err)
+{
+    l->kept += bytes + 16; /* for the arena's alignment */
+    if (l->kept > l->kept_cap) {
+        size_t more = l->kept - l->kept_cap + l->kept / 2; /* its chunks are larger than what is asked for */
+        if (account_reserve(l->mem->account, more, err) != 0)
+            return NULL;
+        l->kept_cap += more;
+    }
+    return arena_alloc(&l->arena, bytes);
 }
 
 /* The body of a page, decompressed into a buffer of its own; *ret_raw gets its size. */
@@ -341,9 +356,12 @@ static int read_delta_bytes(struct pq_leaf *l, struct strview *out, uint32_t cou
         l->data += suffix[i];
         l->last_bytes = (uint32_t)bytes;
         if (out) {
-            const char *p = l->last;
-            if (bytes > STRVIEW_INLINE)
-                p = arena_dup(&l->arena, l->last, bytes);
+            char *p = l->last;
+            if (bytes > STRVIEW_INLINE) {
+                if (!(p = keep(l, bytes, err)))
+                    return err->code;
+                memcpy(p, l->last, bytes);
+            }
             make_view(&out[i], (const uint8_t *)p, (uint32_t)bytes);
         }
     }
@@ -462,7 +480,9 @@ static int read_raw(struct pq_leaf *l, void *raw, uint32_t at, uint32_t count, c
                 ((uint64_t *)raw)[at + i] = v;
             }
         } else if (raw) {
-            uint8_t *bytes = arena_alloc(&l->arena, (size_t)count * width + PQ_PAD);
+            uint8_t *bytes = keep(l, (size_t)count * width + PQ_PAD, err);
+            if (!bytes)
+                return err->code;
             for (uint32_t b = 0; b < width; b++)
                 for (uint32_t i = 0; i < count; i++)
                     bytes[(size_t)i * width + b] = p[b * (size_t)l->split_count + i];

@@ -121,7 +121,8 @@ struct pq_leaf {
     size_t codes_cap;
     uint8_t *nulls;
     size_t nulls_cap;
-    struct arena arena;        /* strings made for the batch */
+    struct arena arena;        /* strings made for the batch: kept bytes of them, up to kept_cap reserved */
+    size_t kept, kept_cap;
     int64_t *tmp64, *tmp64b;
     size_t tmp64_cap, tmp64b_cap;
 

@@ -176,7 +176,7 @@ const char *pq_extension(const struct options *o)
 
 int pq_can_write(const struct type *t, const char *name, struct error *err)
 {
-    if (t->id == TYPE_NULL || t->id == TYPE_INTERVAL_YM || t->id == TYPE_INTERVAL_DT)
+    if (t->id == TYPE_INTERVAL_YM || t->id == TYPE_INTERVAL_DT)
         return error_setf(err, ERR_UNSUPPORTED_FEATURE, "message",
                           "Parquet cannot hold the column %s of the type %s; cast it", name, t->text);
     for (uint32_t i = 0; i < t->child_count; i++)
@@ -199,6 +199,7 @@ static void leaf_init(struct leaf_writer *l, const struct type *t)
 {
     l->type = t;
     switch (t->id) {
+    case TYPE_NULL: /* as Spark: booleans, all null */
     case TYPE_BOOLEAN:
         l->phys = PQ_BOOLEAN;
         l->hold = HOLD_BOOL;
@@ -1069,8 +1070,9 @@ static void put_schema_leaf(struct thrift_out *t, const struct leaf_writer *l)
     switch (ty->id) {
     case TYPE_STRING:
     case TYPE_DATE:
+    case TYPE_NULL:
         thrift_put_begin(t, 10);
-        thrift_put_begin(t, ty->id == TYPE_STRING ? 1 : 6);
+        thrift_put_begin(t, ty->id == TYPE_STRING ? 1 : ty->id == TYPE_DATE ? 6 : 11);
         thrift_put_end(t);
         thrift_put_end(t);
         break;
