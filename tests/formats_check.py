@@ -70,7 +70,7 @@ values = ["5", " 5", "5 ", "+5", "-5", "1.5", "1.5d", "1e3", "1,000.5", "0x10", 
           "INTERVAL '1' DAY", "99999999.999", "1e100", "128", "-128", "-129", "2147483648", "9223372036854775807", "9223372036854775808",
           "-9223372036854775808", "9999-99-99", "1e-3", "5.", ".5", "--5", "+", "-", "abc", "0.125", "123456789.125", "1.005", "-0", "-0.0",
           "1e400", "4.9e-324", "3.4028236e38", "123456789012345678901234567890", "00012", "2020-02-29", "2021-02-29", "false", "FALSE"]
-types = ["tinyint", "smallint", "int", "bigint", "float", "double", "decimal(10,2)", "decimal(38,10)", "boolean", "date", "timestamp",
+types = ["tinyint", "smallint", "int", "bigint", "float", "double", "decimal(10,2)", "decimal(38,10)", "decimal(38,25)", "decimal(38,38)", "boolean", "date", "timestamp",
          "timestamp_ntz", "string", "binary", "interval day to second"]
 shown = {"binary": "select hex(a), _corrupt_record from v", "interval day to second": "select cast(a as string), _corrupt_record from v"}
 for t in types:
@@ -82,6 +82,7 @@ for mode in ("PERMISSIVE", "DROPMALFORMED", "FAILFAST", "nonsense"):
     csv(R, ABC, mode=mode)
     csv(R, ABC, mode=mode, query="select a from v")
     csv(R, ABC, mode=mode, query="select b, c from v where c > 2")
+    csv(R, ABC, mode=mode, query="select count(*) from v")
 csv(R, ABC + ", _corrupt_record string", query="select b, _corrupt_record from v")
 csv(R, ABC + ", _corrupt_record string", query="select * from v where _corrupt_record is not null")
 csv("1,2\nx,1\n", "a int, _corrupt_record string, b int")
@@ -162,6 +163,8 @@ bad = ('{"a":1} xx\ntru\n{"a":1\n[{"a":1},{"a":2}]\n[]\n[1]\n[{"a":1},2]\n1\n"x"
        '{"a":5.}\n[{"a":1}, {"a":"x"}]\n[[{"a":1}]]\n{"A":7}\n{}\n{"b":"\\u00"}\n{"b":"x\n{"a":1]\n[1,2\n{"b" 1}\n{,}\n[,]\n{"b":-}\n{"b":1e}\n{"b":nul}\n{"b":truee}\n')
 for mode in ("PERMISSIVE", "DROPMALFORMED"):
     js(bad, A, mode=mode)
+    js(bad, A, mode=mode, query="select count(*) from v")
+    js(bad, A, mode=mode, query="select count(a) from v")
 js('{"a":"x"}\n', "a int", mode="FAILFAST")
 js('{"a":1}\nxx\n', mode="FAILFAST")
 jvalues = ['1', '-1', '1.5', '1e2', '"1"', '" 1 "', '""', 'true', '"true"', 'null', '"NaN"', 'NaN', 'Infinity', '-Infinity', '"Infinity"', '"-INF"', '"+INF"', '+INF',

@@ -12,7 +12,7 @@ struct text_chunk {
     char data[];
 };
 
-enum { TEXT_CHUNK_MIN = 4096, TEXT_CHUNK_MAX = 1 << 20 };
+enum { TEXT_CHUNK_MIN = 512, TEXT_CHUNK_MAX = 1 << 20 };
 
 struct column_builder {
     const struct type *type;
@@ -518,6 +518,11 @@ static struct column seal_column(struct column_builder *cb, struct sealed_mem *m
     *cb = (struct column_builder){.type = cb->type, .phys = cb->type->id == TYPE_DECIMAL ? PHYS_I64 : cb->phys,
                                   .bytes = cb->bytes, .children = children};
     return col;
+}
+
+size_t builder_held(const struct builder *bd)
+{
+    return *totals(bd);
 }
 
 struct sealed *builder_seal(struct builder *bd)

@@ -38,7 +38,8 @@ struct builder {
 
 void builder_init(struct builder *bd, uint32_t col_count, const struct type *const *types, struct account *account);
 void builder_fini(struct builder *bd); /* drops what is not sealed */
-/* Appends the selected rows of b (whose columns have the builder's types), copying string bytes. ERR_TASK_MEMORY. */
+/* Appends the selected rows of b (whose columns have the builder's types), copying string bytes. ERR_TASK_MEMORY: they
+ * are in, but not charged. */
 WARN_UNUSED int builder_append(struct builder *bd, const struct batch *b, struct error *err);
 /* Appends rows idx[0..count) of b in that order (selection ignored; UINT32_MAX: a null row). */
 WARN_UNUSED int builder_append_rows(struct builder *bd, const struct batch *b, const uint32_t *idx, uint32_t count,
@@ -62,6 +63,8 @@ void column_builder_put_struct(struct column_builder *cb);               /* each
 uint32_t column_builder_rows(const struct column_builder *cb);
 /* Ends a row of puts: every column has the same count of rows now (asserted). */
 WARN_UNUSED int builder_end_row(struct builder *bd, struct error *err);
+/* Memory that the rows so far take: more than `bytes` after an append that was refused, whose rows are in nevertheless. */
+size_t builder_held(const struct builder *bd);
 /* Seals all rows so far: a new reference; the builder is empty again. NULL when there are no rows. */
 struct sealed *builder_seal(struct builder *bd);
 

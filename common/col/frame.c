@@ -3,7 +3,7 @@
  *
  * Head, 32 bytes: u32 magic "DBF1", u32 crc32c of everything after it, u64 total bytes, u32 rows, u32 columns,
  * u32 codec, u32 bytes of the body when decompressed. The body is columns one after the other, each:
- *   u16 bytes of the type text, the text; u8 phys, u8 kind (flat, const), u8 has nulls, u8 zero; u32 rows stored
+ *   u16 bytes of the type's ddl (65535: in the u32 that follows), the ddl; u8 phys, u8 kind (flat, const), u8 has nulls, u8 zero; u32 rows stored
  *   then 8-aligned: nulls; then 8-aligned: values. Strings are u32 lengths, 8-aligned, then all their bytes.
  *   Lists are u32 counts, then the children as columns; structs only their children.
  */
@@ -14,7 +14,7 @@
 #include "common/base/account.h"
 #include "common/col/builder.h"
 
-enum { ROWS_MAX = 1 << 24, HEAD = 32, DEPTH_MAX = TYPE_DEPTH_MAX };
+enum { ROWS_MAX = 1 << 24, HEAD = 32, DEPTH_MAX = TYPE_DEPTH_MAX, LONG_TYPE = 65535 };
 static const uint32_t MAGIC = 0x31464244;
 
 struct sealed_mem {
@@ -87,9 +87,12 @@ static void put_column(const struct column *col, struct buf *out, size_t base)
     if (col->kind == COL_DICT || (col->kind == COL_CONST && col->type->child_count))
         flat = column_flatten(col, NULL, col->rows, &ar);
     uint32_t n = flat.kind == COL_CONST ? (flat.rows > 0) : flat.rows;
-    uint16_t text = (uint16_t)strlen(flat.type->text);
-    buf_add(out, &text, 2);
-    buf_add(out, flat.type->text, text);
+    size_t text = strlen(flat.type->ddl);
+    uint16_t text16 = text < LONG_TYPE ? (uint16_t)text : LONG_TYPE;
+    uint32_t text32 = (uint32_t)text;
+    buf_add(out, &text16, 2);
+    buf_add(out, &text32, text16 == LONG_TYPE ? 4 : 0);
+    buf_add(out, flat.type->ddl, text);
     uint8_t bytes[4] = {(uint8_t)flat.phys, flat.kind == COL_CONST, flat.nulls != NULL, 0};
     buf_add(out, bytes, 4);
     buf_add(out, &flat.rows, 4);
@@ -253,13 +256,19 @@ static bool valid_phys(const struct type *t, unsigned phys)
 static bool get_type(struct in *in, const struct type *expected, const struct type **ret)
 {
     const char *p, *text;
-    uint16_t bytes;
+    uint16_t bytes16;
     if (!take(in, 2, &p))
         return false;
-    memcpy(&bytes, p, 2);
+    memcpy(&bytes16, p, 2);
+    uint32_t bytes = bytes16;
+    if (bytes16 == LONG_TYPE) {
+        if (!take(in, 4, &p))
+            return false;
+        memcpy(&bytes, p, 4);
+    }
     if (!take(in, bytes, &text))
         return false;
-    if (expected && strlen(expected->text) == bytes && memcmp(expected->text, text, bytes) == 0) {
+    if (expected && strlen(expected->ddl) == bytes && memcmp(expected->ddl, text, bytes) == 0) {
         *ret = expected;
         return true;
     }

@@ -39,7 +39,7 @@ static const struct type *by_id[TYPE_ID_COUNT];
 static const struct type *decimals[DECIMAL_PRECISION_MAX + 1][DECIMAL_PRECISION_MAX + 1];
 
 /* Builds a permanent copy of proto unless one with this key exists. Lock held. */
-static const struct type *intern(const char *key, const char *text, const struct type *proto)
+static const struct type *intern(const char *key, const char *text, const char *ddl, const struct type *proto)
 {
     const struct type *t = strmap_get(&interned, key);
     if (t)
@@ -47,6 +47,7 @@ static const struct type *intern(const char *key, const char *text, const struct
     struct type *fresh = xmalloc(sizeof *fresh);
     *fresh = *proto;
     fresh->text = xstrdup(text);
+    fresh->ddl = strcmp(text, ddl) == 0 ? fresh->text : xstrdup(ddl);
     uint32_t n = proto->child_count;
     if (n) {
         const struct type **children = xmalloc(n * sizeof *children);
@@ -71,7 +72,7 @@ __attribute__((constructor)) static void intern_simple(void)
     for (int i = 0; i < TYPE_ID_COUNT; i++) {
         if (simple[i].text) {
             struct type t = {.id = (enum type_id)i};
-            by_id[i] = intern(simple[i].text, simple[i].text, &t);
+            by_id[i] = intern(simple[i].text, simple[i].text, simple[i].text, &t);
         }
     }
 }
@@ -99,7 +100,7 @@ const struct type *type_decimal(unsigned precision, unsigned scale)
     buf_fini(&b);
     struct type proto = {.id = TYPE_DECIMAL, .precision = (uint8_t)precision, .scale = (uint8_t)scale};
     pthread_mutex_lock(&lock);
-    t = intern(text, text, &proto);
+    t = intern(text, text, text, &proto);
     pthread_mutex_unlock(&lock);
     __atomic_store_n(&decimals[precision][scale], t, __ATOMIC_RELEASE);
     return t;
@@ -118,32 +119,63 @@ const struct type *type_interval(enum type_id id, unsigned from, unsigned to)
         buf_addf(&b, " to %s", fields[to]);
     struct type proto = {.id = id, .interval_from = (uint8_t)from, .interval_to = (uint8_t)to};
     pthread_mutex_lock(&lock);
-    const struct type *t = intern(b.data, b.data, &proto);
+    const struct type *t = intern(b.data, b.data, b.data, &proto);
     pthread_mutex_unlock(&lock);
     buf_fini(&b);
     return t;
 }
 
+static bool is_word_char(char c)
+{
+    return isalnum((unsigned char)c) || c == '_' || (unsigned char)c >= 0x80;
+}
+
+/* A field's name for the parser. */
+static void add_name(const char *name, struct buf *out)
+{
+    const char *p = name;
+    while (is_word_char(*p))
+        p++;
+    if (!*p && p > name) {
+        buf_adds(out, name);
+        return;
+    }
+    buf_addc(out, '`');
+    for (p = name; *p; p++)
+        buf_adds(out, *p == '`' ? "``" : (char[]){*p, 0});
+    buf_addc(out, '`');
+}
+
 static const struct type *intern_nested(struct type *proto)
 {
-    struct buf text = BUF_INIT, key = BUF_INIT;
-    buf_adds(&text, proto->id == TYPE_ARRAY ? "array<" : proto->id == TYPE_MAP ? "map<" : "struct<");
+    struct buf text = BUF_INIT, ddl = BUF_INIT, key = BUF_INIT;
+    const char *head = proto->id == TYPE_ARRAY ? "array<" : proto->id == TYPE_MAP ? "map<" : "struct<";
+    buf_adds(&text, head);
+    buf_adds(&ddl, head);
     for (uint32_t i = 0; i < proto->child_count; i++) {
-        if (i)
+        if (i) {
             buf_addc(&text, ',');
-        if (proto->names)
+            buf_addc(&ddl, ',');
+        }
+        if (proto->names) {
             buf_addf(&text, "%s:", proto->names[i]);
+            add_name(proto->names[i], &ddl);
+            buf_addc(&ddl, ':');
+        }
         buf_adds(&text, proto->children[i]->text);
+        buf_adds(&ddl, proto->children[i]->ddl);
     }
     buf_addc(&text, '>');
+    buf_addc(&ddl, '>');
     /* The children's addresses tell their own nullability apart. */
-    buf_addf(&key, "%s|", text.data);
+    buf_addf(&key, "%s|", ddl.data);
     for (uint32_t i = 0; i < proto->child_count; i++)
         buf_addf(&key, "%p%c", (const void *)proto->children[i], proto->child_nullable[i] ? '?' : '!');
     pthread_mutex_lock(&lock);
-    const struct type *t = intern(key.data, text.data, proto);
+    const struct type *t = intern(key.data, text.data, ddl.data, proto);
     pthread_mutex_unlock(&lock);
     buf_fini(&text);
+    buf_fini(&ddl);
     buf_fini(&key);
     return t;
 }
@@ -262,29 +294,42 @@ static bool take(struct parser *ps, char c)
     return true;
 }
 
-/* A word in lower case, or a `quoted name` as it is; false when there is none. */
-static bool word(struct parser *ps, char *out, size_t max, bool fold)
+/* A word in lower case; false when there is none, or one that no type has. */
+static bool word(struct parser *ps, char *out, size_t max)
 {
     skip_space(ps);
     size_t n = 0;
-    if (*ps->at == '`') {
-        for (ps->at++; *ps->at; ps->at++) {
-            if (*ps->at == '`' && *++ps->at != '`')
-                break;
-            if (n + 1 >= max)
-                return false;
-            out[n++] = *ps->at;
-        }
-    } else {
-        while (isalnum((unsigned char)*ps->at) || *ps->at == '_' || (unsigned char)*ps->at >= 0x80) {
-            if (n + 1 >= max)
-                return false;
-            out[n++] = fold ? (char)tolower((unsigned char)*ps->at) : *ps->at;
-            ps->at++;
-        }
+    for (; is_word_char(*ps->at); ps->at++) {
+        if (n + 1 >= max)
+            return false;
+        out[n++] = (char)tolower((unsigned char)*ps->at);
     }
     out[n] = 0;
     return n > 0;
+}
+
+/* A field's name: a word as it is, or anything in backticks, of which two stand for one. NULL when there is none. */
+static char *field_name(struct parser *ps)
+{
+    struct buf name = BUF_INIT;
+    skip_space(ps);
+    bool quoted = *ps->at == '`', closed = !quoted;
+    if (quoted) {
+        for (ps->at++; *ps->at && !closed; ps->at++) {
+            if (*ps->at == '`' && ps->at[1] != '`') {
+                closed = true;
+                continue;
+            }
+            buf_addc(&name, *ps->at);
+            ps->at += *ps->at == '`';
+        }
+    } else {
+        for (; is_word_char(*ps->at); ps->at++)
+            buf_addc(&name, *ps->at);
+    }
+    char *ret = closed && (quoted || name.bytes) ? xstrndup(name.data ? name.data : "", name.bytes) : NULL;
+    buf_fini(&name);
+    return ret;
 }
 
 static bool number(struct parser *ps, unsigned *ret)
@@ -310,8 +355,8 @@ static int parse_struct(struct parser *ps, unsigned depth, const struct type **r
     int rc = 0;
     if (!take(ps, '>')) {
         do {
-            char name[256], next[16];
-            if (!word(ps, name, sizeof name, false)) {
+            char next[16], *name = field_name(ps);
+            if (!name) {
                 rc = fail(ps);
                 break;
             }
@@ -320,12 +365,14 @@ static int parse_struct(struct parser *ps, unsigned depth, const struct type **r
             ARRAY_GROW(names, count, cap_n);
             ARRAY_GROW(nullable, count, cap_b);
             rc = parse_type(ps, depth, &types[count]);
-            if (rc != 0)
+            if (rc != 0) {
+                xfree(name);
                 break;
-            names[count] = xstrdup(name);
+            }
+            names[count] = name;
             nullable[count] = true;
             struct parser save = *ps;
-            if (word(ps, next, sizeof next, true) && strcmp(next, "not") == 0 && word(ps, next, sizeof next, true) &&
+            if (word(ps, next, sizeof next) && strcmp(next, "not") == 0 && word(ps, next, sizeof next) &&
                 strcmp(next, "null") == 0)
                 nullable[count] = false;
             else
@@ -357,14 +404,14 @@ static int field_of(const char *const *fields, int n, const char *name)
 static int parse_interval(struct parser *ps, const struct type **ret)
 {
     char from[16], to[16];
-    if (!word(ps, from, sizeof from, true))
+    if (!word(ps, from, sizeof from))
         return fail(ps);
     enum type_id id = field_of(ym_fields, 2, from) >= 0 ? TYPE_INTERVAL_YM : TYPE_INTERVAL_DT;
     const char *const *fields = id == TYPE_INTERVAL_YM ? ym_fields : dt_fields;
     int n = id == TYPE_INTERVAL_YM ? 2 : 4;
     int f = field_of(fields, n, from), t = f;
     struct parser save = *ps;
-    if (word(ps, to, sizeof to, true) && strcmp(to, "to") == 0 && word(ps, to, sizeof to, true))
+    if (word(ps, to, sizeof to) && strcmp(to, "to") == 0 && word(ps, to, sizeof to))
         t = field_of(fields, n, to);
     else
         *ps = save;
@@ -387,7 +434,7 @@ static int parse_type(struct parser *ps, unsigned depth, const struct type **ret
                  {"string", TYPE_STRING},     {"binary", TYPE_BINARY},   {"date", TYPE_DATE},
                  {"timestamp", TYPE_TIMESTAMP}, {"timestamp_ltz", TYPE_TIMESTAMP}, {"timestamp_ntz", TYPE_TIMESTAMP_NTZ}};
     char name[64];
-    if (depth == 0 || !word(ps, name, sizeof name, true))
+    if (depth == 0 || !word(ps, name, sizeof name))
         return fail(ps);
     for (size_t i = 0; i < ARRAY_LEN(words); i++) {
         if (strcmp(name, words[i].name) == 0) {

@@ -56,6 +56,7 @@ struct type {
     const char *const *names;    /* STRUCT */
     const bool *child_nullable;  /* ARRAY: containsNull, MAP: [_, valueContainsNull], STRUCT: each */
     const char *text;            /* Spark's catalogString: "decimal(15,2)", "array<struct<a:int>>" */
+    const char *ddl;             /* the same for type_parse: names that are no plain words in backticks */
 };
 
 enum { DECIMAL_PRECISION_MAX = 38, TYPE_DEPTH_MAX = 64 };

@@ -66,8 +66,8 @@ struct expr {
     /* EXPR_SUBQUERY: */
     enum subquery_mode subquery_mode;
     struct logical *plan;
-    const char *name; /* EXPR_COLUMN: for messages and EXPLAIN; may be NULL. EXPR_CALL that became another
-                         function (nvl2 an if, extract a year): what Spark calls it. */
+    const char *name; /* EXPR_COLUMN: for messages and EXPLAIN; may be NULL. EXPR_CALL that became another function (nvl2 an
+                         if, extract a year): what Spark calls it. EXPR_SUBQUERY: "a, b", the outer columns that it reads, or NULL. */
 };
 
 struct expr *expr_column(struct arena *ar, uint32_t column, const struct type *type, bool nullable, const char *name);

@@ -300,15 +300,15 @@ void expr_print(const struct expr *e, bool pretty, struct buf *out)
         return;
     case EXPR_PARAM: buf_addf(out, "$%u", e->column); return;
     case EXPR_SUBQUERY:
-        if (e->subquery_mode == SUBQUERY_SCALAR) {
-            buf_adds(out, "scalarsubquery()");
-        } else if (e->subquery_mode == SUBQUERY_EXISTS) {
-            buf_adds(out, "exists()");
-        } else {
+        if (e->subquery_mode == SUBQUERY_IN) {
             buf_addc(out, '(');
             print_args(e, 0, pretty, out);
-            buf_adds(out, " IN (listquery()))");
+            buf_adds(out, " IN (listquery(");
+        } else {
+            buf_adds(out, e->subquery_mode == SUBQUERY_SCALAR ? "scalarsubquery(" : "exists(");
         }
+        buf_adds(out, e->name ? e->name : ""); /* the outer columns that it reads */
+        buf_adds(out, e->subquery_mode == SUBQUERY_IN ? ")))" : ")");
         return;
     case EXPR_AGG:
         buf_addf(out, "%s(%s", agg_name(e->agg), e->distinct ? "DISTINCT " : "");

@@ -190,9 +190,11 @@ bool cell_parse_decimal(const char *p, size_t n, const struct type *t, int128_t 
             *ret = d.negative ? -(int64_t)v : (int64_t)v;
             return true;
         }
-        int128_t v = (int128_t)d.mantissa * pow10_i128[up];
+        int128_t v;
+        if (__builtin_mul_overflow((int128_t)d.mantissa, pow10_i128[up], &v) || !decimal_fits(v, t->precision))
+            return false;
         *ret = d.negative ? -v : v;
-        return decimal_fits(v, t->precision);
+        return true;
     }
     char text[512];
     size_t m = 0;

@@ -88,8 +88,8 @@ struct format_row {
     /* Executor half. The reader keeps spec by reference; memory is charged to account. */
     int (*open)(const struct scan_spec *spec, const struct file_split *split, struct account *account,
                 struct reader **ret, struct error *err);
-    /* Next batch of 1..batch_rows() live rows (a selection may be set), valid until the next call; *ret NULL at the end.
-     * cancel is looked at between pages. */
+    /* Next batch of up to batch_rows() rows, valid until the next call; *ret NULL at the end. A batch of which the filter
+     * left no row is handed out, too: between two calls the caller looks whether it is to go on. */
     int (*next)(struct reader *r, struct batch **ret, struct error *err);
     void (*metrics)(const struct reader *r, struct reader_metrics *ret);
     /* Before the first next: filters to apply after the conjuncts, before other columns are decoded. May be NULL. */

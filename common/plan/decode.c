@@ -413,7 +413,7 @@ static int build(struct decoder *de, struct stage_plan **ret)
         return bad(de, "empty");
     de->types = ARENA_ARRAY(&de->tmp, const struct type *, m->n_types);
     for (size_t i = 0; i < m->n_types; i++) {
-        if (strlen(m->types[i]) > PLAN_NAME_BYTES_MAX)
+        if (strlen(m->types[i]) > PLAN_TYPE_BYTES_MAX)
             return bad(de, "type too long");
         TRY(type_parse(m->types[i], &de->types[i], de->err));
     }

@@ -59,7 +59,7 @@ static uint32_t put_type(struct encoder *en, const struct type *t)
     if (!e->key) {
         *e = (struct ptr_entry){t, en->type_count};
         en->used++;
-        ARENA_PUSH(&en->ar, en->type_items, en->type_count, en->type_cap, (char *)(uintptr_t)t->text);
+        ARENA_PUSH(&en->ar, en->type_items, en->type_count, en->type_cap, (char *)(uintptr_t)t->ddl);
         return en->type_count - 1;
     }
     return e->value;

@@ -11,7 +11,7 @@ enum {
     PLAN_EXPR_DEPTH_MAX = 2048,
     PLAN_EXPR_WEIGHT_MAX = 1 << 20, /* nodes of an expression written out as a tree */
     PLAN_COLUMNS_MAX = 1 << 16,
-    PLAN_NAME_BYTES_MAX = 1 << 16,
+    PLAN_TYPE_BYTES_MAX = 1 << 20, /* of a type written out: nested ones have the names of their fields */
 };
 
 /* A nested value as a batch frame of one row, and back (the sealed run is tied to ar). */

@@ -88,7 +88,7 @@ int nested_decode(struct arena *ar, const struct type *type, const void *p, size
 
 void value_encode(const struct value *v, struct buf *out)
 {
-    put_bytes(out, v->type->text, strlen(v->type->text));
+    put_bytes(out, v->type->ddl, strlen(v->type->ddl));
     buf_addc(out, v->null ? 1 : 0);
     if (v->null)
         return;
@@ -132,7 +132,7 @@ int value_decode(struct arena *ar, const char **at, const char *end, struct valu
     const char *p = *at, *text;
     size_t bytes;
     struct value v = {0};
-    if (!get_bytes(&p, end, &text, &bytes) || bytes > 65535 || p >= end)
+    if (!get_bytes(&p, end, &text, &bytes) || bytes > PLAN_TYPE_BYTES_MAX || p >= end)
         return damaged(err, "value");
     TRY(type_parse(arena_strndup(ar, text, bytes), &v.type, err));
     uint8_t null = (uint8_t)*p++;

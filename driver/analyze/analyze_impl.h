@@ -45,7 +45,6 @@ struct binder {
     unsigned view_depth;
     const struct relation *view; /* whose text is being bound; NULL: the statement's own */
     bool permanent;          /* CREATE VIEW of the catalog: it must not read temporary views */
-    bool outer_used;
     struct lcol *gid;        /* grouping_id of the SELECT at hand, with the group expressions it numbers */
     uint32_t group_count;
     struct expr **groups;
@@ -66,6 +65,12 @@ const char *bind_item_name(struct binder *b, const struct ast_expr *ast, const s
 bool bind_name_eq(const struct binder *b, const char *a, const char *c);
 /* WHERE and HAVING of the query at `whole`: a boolean. */
 int bind_filter(struct binder *b, struct scope *s, const struct ast_expr *e, struct span whole, struct expr **ret);
+
+/* outer.c */
+/* A column of `in` that the subquery below e reads and that is none of the keys; NULL: there is none. */
+const struct expr *outer_but_keys(const struct expr *e, const struct logical *in, const struct lcol *keys, uint32_t key_count);
+/* "a, b": the columns of s and of what is around it that the subquery's plan reads, as its name shows them; NULL: none. */
+const char *outer_names(struct binder *b, const struct scope *s, const struct logical *plan);
 
 /* relation.c: FROM */
 struct logical *lp_new(struct binder *b, enum logical_kind kind, struct span span, struct logical *in0, struct logical *in1);

@@ -202,10 +202,8 @@ static int bind_column(struct binder *b, struct scope *s, const struct ast_expr 
                 continue;
             struct expr *col = bind_column_of(b, &c);
             col->span = e->span;
-            if (outer) {
+            if (outer)
                 col->kind = EXPR_OUTER;
-                b->outer_used = true;
-            }
             return fields_below(b, col, n, used, ret);
         }
         if (!outer && !s->alias_first && find_alias(b, s, n, ret)) {
@@ -534,6 +532,7 @@ static int bind_subquery(struct binder *b, struct scope *s, const struct ast_exp
     q->kind = EXPR_SUBQUERY;
     q->span = e->span;
     q->plan = plan;
+    q->name = outer_names(b, s, plan);
     q->nullable = true;
     q->type = type_of(TYPE_BOOLEAN);
     if (e->subquery_mode == AST_SUBQUERY_SCALAR) {

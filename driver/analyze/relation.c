@@ -428,15 +428,10 @@ int bind_relation(struct binder *b, const struct ast_rel *rel, struct scope *s, 
     }
     case AST_SELECT:
     case AST_SETOP:
-    case AST_QUERY: {
-        struct scope *outer = b->outer;
-        b->outer = NULL; /* a derived table does not see its siblings or the outside */
-        int rc = bind_query(b, rel, ret);
-        b->outer = outer;
-        TRY(rc);
+    case AST_QUERY: /* a derived table sees what its query is in, but not its siblings */
+        TRY(bind_query(b, rel, ret));
         scope_add(b, s, NULL, (*ret)->out, (*ret)->out_count);
         return 0;
-    }
     case AST_SAMPLE:
     case AST_LATERAL_VIEW:
     case AST_PIVOT:

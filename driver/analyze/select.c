@@ -128,7 +128,9 @@ struct regroup {
     struct lcol *agg_cols;
     uint32_t agg_cols_cap;
     const struct lcol *gid;
-    struct expr *missing;    /* the first column that is neither */
+    const struct logical *in; /* what is grouped */
+    const struct expr *missing; /* the first column that is neither */
+    const struct expr *within;  /* the subquery that reads it, or NULL */
 };
 
 static struct expr *regroup_expr(struct regroup *g, struct expr *e)
@@ -162,6 +164,10 @@ static struct expr *regroup_expr(struct regroup *g, struct expr *e)
             g->missing = e;
         return e;
     }
+    if (e->kind == EXPR_SUBQUERY && !g->missing) {
+        g->missing = outer_but_keys(e, g->in, g->key_cols, g->key_count);
+        g->within = g->missing ? e : NULL;
+    }
     struct expr *out = e;
     for (uint32_t i = 0; i < e->arg_count; i++) {
         struct expr *a = regroup_expr(g, e->args[i]);
@@ -180,6 +186,10 @@ static int check_grouped(struct regroup *g, bool has_groups, struct span whole)
 {
     if (!g->missing)
         return 0;
+    if (g->within && g->within->subquery_mode == SUBQUERY_SCALAR) {
+        error_set(g->b->err, ERR_SUBQUERY_UNGROUPED, "sqlExpr", arena_printf(g->b->ar, "\"scalarsubquery(%s)\"", g->within->name), NULL);
+        return fail_at(g->b, g->within->span);
+    }
     if (!has_groups) {
         error_set(g->b->err, ERR_MISSING_GROUP_BY, NULL);
         return fail_at(g->b, whole);
@@ -401,7 +411,7 @@ static int bind_select(struct binder *b, const struct ast_rel *rel, const struct
     for (uint32_t i = 0; i < order->count; i++)
         any_agg |= bind_has_aggregate(sorts[i]);
     if (any_agg) {
-        struct regroup g = {.b = b, .key_count = key_count, .keys = keys};
+        struct regroup g = {.b = b, .in = lp, .key_count = key_count, .keys = keys};
         struct expr **agg_keys = keys;
         g.key_cols = ARENA_ARRAY(b->ar, struct lcol, key_count + 1);
         uint32_t agg_key_count = key_count;

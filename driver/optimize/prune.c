@@ -1,6 +1,7 @@
 /*
- * Column pruning: each node delivers what is asked of it from above. Where nothing is asked (count(*)) one
- * narrow column stays, since a batch without columns is an odd thing.
+ * Column pruning: each node delivers what is asked of it from above. Where nothing is asked (count(*)) one narrow
+ * column stays, except of files: there every column costs, and one that nobody asked for would decide whether a
+ * malformed record counts.
  */
 #include "driver/optimize/rule.h"
 
@@ -22,19 +23,29 @@ static unsigned width_of(const struct type *t)
     return bytes[by[p]];
 }
 
-/* The columns of out that are needed; the narrowest when none is. keep[] gets their indices. */
-static uint32_t keep_columns(const struct lcol *out, uint32_t count, const struct colset *need, uint32_t *keep)
+/* The columns of out that are needed. keep[] gets their indices. */
+static uint32_t needed_columns(const struct lcol *out, uint32_t count, const struct colset *need, uint32_t *keep)
 {
-    uint32_t kept = 0, narrow = 0;
+    uint32_t kept = 0;
     for (uint32_t i = 0; i < count; i++) {
         if (colset_has(need, out[i].id))
             keep[kept++] = i;
+    }
+    return kept;
+}
+
+/* The same, but the narrowest when none is. */
+static uint32_t keep_columns(const struct lcol *out, uint32_t count, const struct colset *need, uint32_t *keep)
+{
+    uint32_t kept = needed_columns(out, count, need, keep), narrow = 0;
+    if (kept || !count)
+        return kept;
+    for (uint32_t i = 1; i < count; i++) {
         if (width_of(out[i].type) < width_of(out[narrow].type))
             narrow = i;
     }
-    if (kept == 0 && count)
-        keep[kept++] = narrow;
-    return kept;
+    keep[0] = narrow;
+    return 1;
 }
 
 static struct lcol *pick(struct opt *o, const struct lcol *out, const uint32_t *keep, uint32_t kept)
@@ -73,7 +84,7 @@ static struct logical *prune_scan(struct opt *o, struct logical *lp, const struc
     colset_add_set(o->ar, &need, above);
     need_exprs(o, &need, lp->conjuncts, lp->conjunct_count);
     uint32_t *keep = ARENA_ARRAY(o->ar, uint32_t, lp->out_count);
-    uint32_t kept = keep_columns(lp->out, lp->out_count, &need, keep);
+    uint32_t kept = needed_columns(lp->out, lp->out_count, &need, keep);
     if (kept == lp->out_count)
         return lp;
     struct logical *copy = logical_copy(o, lp);

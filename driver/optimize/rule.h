@@ -79,6 +79,8 @@ bool logical_is_empty(const struct logical *lp);
 struct logical *rule_simplify(struct opt *o, struct logical *lp);                      /* simplify.c */
 struct expr *simplify_expr(struct opt *o, struct expr *e);
 WARN_UNUSED int rule_subqueries(struct opt *o, struct logical *lp, struct logical **ret); /* subquery.c */
+/* A correlated scalar subquery that ends in LIMIT without it; others as they are; pick.c */
+struct logical *pick_row(struct opt *o, struct logical *lp);
 /* sub without its outer columns, all of which belong to left: ret_preds gets the conditions that join it to left; domain.c */
 WARN_UNUSED int domain_join(struct opt *o, struct logical *left, struct logical *sub, struct exprs *ret_preds, struct logical **ret);
 struct logical *rule_setops(struct opt *o, struct logical *lp);                        /* setop.c */

@@ -13,7 +13,9 @@
  * group is now missing. The join is then a left one, and results that are not null on empty input are put
  * back (`empty_value`), told from a true null by a marker column.
  *
- * What cannot climb at all is joined with the distinct outer values instead: domain.c.
+ * What cannot climb at all is joined with the distinct outer values instead: domain.c. That is also so for whatever looks
+ * at the one row of an aggregate without keys (HAVING count(*) = 0): its missing group would be missing there already.
+ * A correlated scalar subquery with LIMIT is an aggregate first: pick.c.
  *
  * FILTER, SORT and LIMIT nodes may afterwards have more columns than they had: consumers go by ids, except
  * unions, writes and the result, which go by `out` and therefore keep theirs.
@@ -35,28 +37,35 @@ static int unsupported(struct opt *o, struct span span, const char *what)
 
 /* ---- outer references ---- */
 
-static bool list_has_outer(struct expr *const *list, uint32_t count)
+static bool list_has(struct expr *const *list, uint32_t count, enum expr_kind kind)
 {
     for (uint32_t i = 0; i < count; i++)
-        if (expr_has_kind(list[i], EXPR_OUTER))
+        if (expr_has_kind(list[i], kind))
+            return true;
+    return false;
+}
+
+static bool node_has(const struct logical *lp, enum expr_kind kind)
+{
+    if (list_has(lp->exprs, lp->expr_count, kind) || list_has(lp->aggs, lp->agg_count, kind) ||
+        list_has(lp->conjuncts, lp->conjunct_count, kind) || (lp->condition && expr_has_kind(lp->condition, kind)))
+        return true;
+    for (uint32_t i = 0; i < lp->sort_count; i++)
+        if (expr_has_kind(lp->sorts[i].expr, kind))
+            return true;
+    for (uint32_t i = 0; i < lp->row_count; i++)
+        if (list_has(lp->rows[i], lp->out_count, kind))
+            return true;
+    for (uint32_t i = 0; i < lp->list_count; i++)
+        if (list_has(lp->lists[i], lp->out_count, kind))
             return true;
     return false;
 }
 
 static bool has_outer(const struct logical *lp)
 {
-    if (list_has_outer(lp->exprs, lp->expr_count) || list_has_outer(lp->aggs, lp->agg_count) ||
-        list_has_outer(lp->conjuncts, lp->conjunct_count) || (lp->condition && expr_has_kind(lp->condition, EXPR_OUTER)))
+    if (node_has(lp, EXPR_OUTER))
         return true;
-    for (uint32_t i = 0; i < lp->sort_count; i++)
-        if (expr_has_kind(lp->sorts[i].expr, EXPR_OUTER))
-            return true;
-    for (uint32_t i = 0; i < lp->row_count; i++)
-        if (list_has_outer(lp->rows[i], lp->out_count))
-            return true;
-    for (uint32_t i = 0; i < lp->list_count; i++)
-        if (list_has_outer(lp->lists[i], lp->out_count))
-            return true;
     for (uint32_t i = 0; i < lp->input_count; i++)
         if (has_outer(lp->inputs[i]))
             return true;
@@ -86,6 +95,7 @@ static struct expr *bind_to(struct opt *o, struct expr *e, const struct logical 
 
 struct pulled {
     struct exprs preds;
+    const struct logical *plan; /* before it gave up anything */
     bool keyless_aggregate; /* passed an aggregate without keys: no group where there was one row */
 };
 
@@ -142,6 +152,11 @@ static struct expr *correlation_side(struct expr *e, struct expr **ret_outer)
     return NULL;
 }
 
+static int looks_at_aggregate(struct opt *o, const struct logical *lp)
+{
+    return unsupported(o, lp->span, "an operator over a correlated aggregate");
+}
+
 static int pull_up(struct opt *o, struct logical *lp, struct pulled *pp, struct logical **ret);
 
 static int pull_aggregate(struct opt *o, struct logical *lp, struct pulled *pp, struct logical **ret)
@@ -149,9 +164,9 @@ static int pull_aggregate(struct opt *o, struct logical *lp, struct pulled *pp, 
     struct pulled below = {0};
     struct logical *in;
     TRY(pull_up(o, lp->inputs[0], &below, &in));
-    if (below.keyless_aggregate && below.preds.count)
-        return unsupported(o, lp->span, "a correlated aggregate over another correlated aggregate");
-    if (list_has_outer(lp->exprs, lp->expr_count) || list_has_outer(lp->aggs, lp->agg_count))
+    if (below.keyless_aggregate)
+        return looks_at_aggregate(o, lp);
+    if (list_has(lp->exprs, lp->expr_count, EXPR_OUTER) || list_has(lp->aggs, lp->agg_count, EXPR_OUTER))
         return unsupported(o, lp->span, "an outer column inside an aggregate function or GROUP BY of a subquery");
     uint32_t add = below.preds.count;
     struct logical *agg = logical_copy(o, lp);
@@ -204,6 +219,17 @@ static int pull_aggregate(struct opt *o, struct logical *lp, struct pulled *pp, 
     return 0;
 }
 
+/* Whether each conjunct from `first` on is an equality of an outer value with one column: then it parts the rows by that column. */
+static bool part_by_columns(const struct exprs *preds, uint32_t first)
+{
+    for (uint32_t i = first; i < preds->count; i++) {
+        struct expr *outer, *inner = correlation_side(preds->items[i], &outer);
+        if (!inner || inner->kind != EXPR_COLUMN)
+            return false;
+    }
+    return true;
+}
+
 static int pull_up(struct opt *o, struct logical *lp, struct pulled *pp, struct logical **ret)
 {
     if (!has_outer(lp)) {
@@ -215,6 +241,8 @@ static int pull_up(struct opt *o, struct logical *lp, struct pulled *pp, struct 
     switch (lp->kind) {
     case LP_FILTER: {
         TRY(pull_up(o, lp->inputs[0], pp, &in));
+        if (pp->keyless_aggregate)
+            return looks_at_aggregate(o, lp);
         struct exprs all = {0}, stay = {0};
         exprs_add_conjuncts(o->ar, &all, lp->condition);
         for (uint32_t i = 0; i < all.count; i++)
@@ -223,17 +251,26 @@ static int pull_up(struct opt *o, struct logical *lp, struct pulled *pp, struct 
         return 0;
     }
     case LP_PROJECT:
-        if (list_has_outer(lp->exprs, lp->expr_count))
+        if (list_has(lp->exprs, lp->expr_count, EXPR_OUTER))
             return unsupported(o, lp->span, "an outer column in the select list of a subquery");
         TRY(pull_up(o, lp->inputs[0], pp, &in));
         *ret = project_through(o, lp, in, &pp->preds, first);
         return 0;
     case LP_AGGREGATE:
         return pull_aggregate(o, lp, pp, ret);
+    case LP_LIMIT:
+        if (lp->limit != 0)
+            return unsupported(o, lp->span, "an outer column below a LIMIT of a subquery");
+        *ret = make_empty(o, lp);
+        return 0;
     case LP_SORT:
         return pull_up(o, lp->inputs[0], pp, ret); /* no limit above it: order means nothing here */
     case LP_DISTINCT:
         TRY(pull_up(o, lp->inputs[0], pp, &in));
+        if (pp->keyless_aggregate)
+            return looks_at_aggregate(o, lp);
+        if (!part_by_columns(&pp->preds, first)) /* more columns would tell rows apart that are equal for one outer row */
+            return unsupported(o, lp->span, "a correlated condition other than an equality below DISTINCT");
         *ret = with_all_columns(o, lp, in);
         return 0;
     case LP_JOIN: {
@@ -246,6 +283,8 @@ static int pull_up(struct opt *o, struct logical *lp, struct pulled *pp, struct 
             if (has_outer(right) || lp->join_kind == JOIN_RIGHT || lp->join_kind == JOIN_FULL)
                 return unsupported(o, lp->span, "an outer column below the optional side of a join");
         }
+        if (pp->keyless_aggregate)
+            return looks_at_aggregate(o, lp);
         struct exprs all = {0}, stay = {0};
         exprs_add_conjuncts(o->ar, &all, lp->condition);
         for (uint32_t i = 0; i < all.count; i++) {
@@ -337,6 +376,12 @@ static struct expr *in_condition(struct opt *o, struct expr *sub, const struct l
     return all;
 }
 
+/* Whether x of x IN (S) can be a join's key, whose nulls the null-aware joins look at. A constant is none: it goes into the rest of the condition. */
+static bool is_join_key(const struct expr *sub)
+{
+    return sub->arg_count == 1 && expr_has_columns(sub->args[0]) && expr_is_deterministic(sub->args[0]);
+}
+
 /* LIMIT under EXISTS only matters when it is 0; ORDER BY, DISTINCT and select lists never. */
 static struct logical *strip_for_exists(struct logical *lp)
 {
@@ -354,17 +399,31 @@ static struct logical *strip_for_exists(struct logical *lp)
     }
 }
 
+/* Nor do ORDER BY and DISTINCT under IN. */
+static struct logical *strip_for_in(struct logical *lp)
+{
+    while (lp->kind == LP_SORT || lp->kind == LP_DISTINCT)
+        lp = lp->inputs[0];
+    return lp;
+}
+
 /* The plan of a subquery in the plan `in`, free of outer columns, and the conditions that they were in. */
 static int sub_plan(struct opt *o, struct logical *in, struct expr *sub, struct pulled *pp, struct lcol **ret_cols, struct logical **ret)
 {
-    struct logical *plan = sub->subquery_mode == SUBQUERY_EXISTS ? strip_for_exists(sub->plan) : sub->plan;
+    struct logical *plan = sub->subquery_mode == SUBQUERY_EXISTS ? strip_for_exists(sub->plan)
+                           : sub->subquery_mode == SUBQUERY_IN   ? strip_for_in(sub->plan)
+                                                                 : sub->plan;
     *ret_cols = plan->out;
     TRY(decorrelate(o, plan, &plan));
+    if (sub->subquery_mode == SUBQUERY_SCALAR && has_outer(plan))
+        plan = pick_row(o, plan);
     int rc = pull_up(o, plan, pp, ret);
-    if (rc != (int)ERR_UNSUPPORTED_SUBQUERY)
+    pp->plan = plan;
+    bool lost_row = rc == 0 && sub->subquery_mode == SUBQUERY_IN && pp->keyless_aggregate && pp->preds.count;
+    if (rc != (int)ERR_UNSUPPORTED_SUBQUERY && !lost_row)
         return rc;
     error_fini(o->err); /* conditions that cannot climb: compute it for all outer values */
-    *pp = (struct pulled){0};
+    *pp = (struct pulled){.plan = plan};
     return domain_join(o, in, plan, &pp->preds, ret);
 }
 
@@ -382,14 +441,12 @@ static int filter_by_subquery(struct opt *o, struct logical *in, struct expr *su
         *ret = negated ? make_empty(o, in) : in;
         return 0;
     }
-    if (pp.keyless_aggregate && pp.preds.count)
-        return unsupported(o, sub->span, "IN with a correlated aggregate");
     enum join_kind kind = negated ? JOIN_ANTI : JOIN_SEMI;
     if (is_in) {
         bool nullable = false;
         for (uint32_t i = 0; i < sub->arg_count; i++)
             nullable = nullable || sub->args[i]->nullable || cols[i].nullable;
-        if (negated && nullable && sub->arg_count == 1 && !cond) {
+        if (negated && nullable && !cond && is_join_key(sub)) {
             kind = JOIN_ANTI_NULL_AWARE;
             cond = in_condition(o, sub, cols, false);
         } else {
@@ -439,10 +496,8 @@ static int extract(struct opt *o, struct logical **in, struct expr *sub, bool nu
         *ret = call2(o, "coalesce", mark_column(o, in, right, cond), f);
         return 0;
     case SUBQUERY_IN: {
-        if (pp.keyless_aggregate && pp.preds.count)
-            return unsupported(o, sub->span, "IN with a correlated aggregate");
         struct expr *exact = in_condition(o, sub, cols, false);
-        if (!cond && sub->arg_count == 1) { /* the join knows IN's three values */
+        if (!cond && is_join_key(sub)) { /* the join knows IN's three values */
             *ret = mark_column(o, in, right, exact);
             return 0;
         }
@@ -484,7 +539,7 @@ static int extract(struct opt *o, struct logical **in, struct expr *sub, bool nu
         *ret = column_of(o, &value);
         return 0;
     }
-    struct expr *empty = empty_of(o, sub->plan, sub->plan->out[0].id);
+    struct expr *empty = empty_of(o, pp.plan, cols[0].id);
     uint32_t marker = 0;
     bool restore = empty && !is_literal_null(empty);
     if (restore)
@@ -547,14 +602,6 @@ static int filter_subqueries(struct opt *o, struct logical *lp, struct logical *
     }
     *ret = in;
     return 0;
-}
-
-static bool list_has_subquery(struct expr *const *list, uint32_t count)
-{
-    for (uint32_t i = 0; i < count; i++)
-        if (has_subquery(list[i]))
-            return true;
-    return false;
 }
 
 static int extract_list(struct opt *o, struct logical **in, struct expr **list, uint32_t count, struct expr ***ret)
@@ -621,7 +668,7 @@ static int decorrelate(struct opt *o, struct logical *lp, struct logical **ret)
     bool in_sorts = false;
     for (uint32_t i = 0; i < lp->sort_count; i++)
         in_sorts = in_sorts || has_subquery(lp->sorts[i].expr);
-    if (list_has_subquery(lp->exprs, lp->expr_count) || list_has_subquery(lp->aggs, lp->agg_count) || in_sorts) {
+    if (list_has(lp->exprs, lp->expr_count, EXPR_SUBQUERY) || list_has(lp->aggs, lp->agg_count, EXPR_SUBQUERY) || in_sorts) {
         if (lp->input_count != 1)
             return unsupported(o, lp->span, "a subquery in this place");
         struct logical *copy = logical_copy(o, lp), *in = lp->inputs[0];
@@ -637,16 +684,27 @@ static int decorrelate(struct opt *o, struct logical *lp, struct logical **ret)
         return 0;
     }
     for (uint32_t i = 0; i < lp->row_count; i++)
-        if (list_has_subquery(lp->rows[i], lp->out_count))
+        if (list_has(lp->rows[i], lp->out_count, EXPR_SUBQUERY))
             return unsupported(o, lp->span, "a subquery in VALUES");
     for (uint32_t i = 0; i < lp->list_count; i++)
-        if (list_has_subquery(lp->lists[i], lp->out_count))
+        if (list_has(lp->lists[i], lp->out_count, EXPR_SUBQUERY))
             return unsupported(o, lp->span, "a subquery in grouping sets");
     *ret = lp;
     return 0;
 }
 
+/* What is left of a subquery would be nothing that executors know. */
+static int check_gone(struct opt *o, const struct logical *lp)
+{
+    if (node_has(lp, EXPR_OUTER) || node_has(lp, EXPR_SUBQUERY))
+        return unsupported(o, lp->span, "a subquery, or a column of an outer query, in this place");
+    for (uint32_t i = 0; i < lp->input_count; i++)
+        TRY(check_gone(o, lp->inputs[i]));
+    return 0;
+}
+
 int rule_subqueries(struct opt *o, struct logical *lp, struct logical **ret)
 {
-    return decorrelate(o, lp, ret);
+    TRY(decorrelate(o, lp, ret));
+    return check_gone(o, *ret);
 }

@@ -21,7 +21,10 @@ static void check_task(const struct sched *s, const struct job *job, uint32_t st
         ASSERT(a->state == ATTEMPT_LAUNCHED && a->job == job && a->stage == stage && a->partition == partition);
     }
     if (t->state == TASK_DONE && needed)
-        ASSERT(s->executors[t->executor].state == EXECUTOR_LIVE);
+        ASSERT(t->executor == NONE || s->executors[t->executor].state == EXECUTOR_LIVE);
+    const struct stage *st = &job->stages[stage];
+    bool keeps = t->state == TASK_DONE && (st->spec.writes || t->executor == NONE);
+    ASSERT((st->kept && st->kept[partition].bytes) == keeps);
     ASSERT(t->failures < s->config.max_failures);
 }
 
@@ -53,7 +56,7 @@ static void check_stage(const struct sched *s, const struct job *job, uint32_t s
         count[t->state]++;
         check_task(s, job, stage, p, needed);
         if (t->state == TASK_DONE) {
-            outputs[t->executor]++;
+            outputs[t->executor == NONE ? s->executor_count : t->executor]++;
             rows += t->rows_out;
             bytes += t->bytes_out;
         }

@@ -19,9 +19,7 @@ void sched_job_free(struct job *job)
 {
     for (uint32_t i = 0; i < job->spec.stage_count; i++) {
         struct stage *st = &job->stages[i];
-        for (uint32_t p = 0; st->manifests && p < st->spec.task_count; p++)
-            xfree(st->manifests[p].bytes);
-        xfree(st->manifests);
+        sched_free_kept(st);
         xfree(st->tasks);
         xfree(st->again);
         xfree(st->place_head);
@@ -86,8 +84,6 @@ static void stage_init(struct stage *st, const struct job_spec *job, uint32_t in
     st->spec.parents = NULL;
     st->spec.prefer = NULL;
     st->tasks = xcalloc(st->spec.task_count, sizeof *st->tasks);
-    if (st->spec.writes)
-        st->manifests = xcalloc(st->spec.task_count, sizeof *st->manifests);
     st->pending = st->spec.task_count;
     st->home = NONE;
     st->limit = UINT32_MAX;

@@ -7,9 +7,9 @@
  *
  * Nouns. A job is a DAG of stages, parents before children in index order. A stage runs one task per partition; a
  * try at a task is an attempt with a globally unique id. What a finished attempt of a stage with consumers left is a
- * map output: it lies on the executor that ran it, until that executor is lost or the job ends. A stage may launch
- * when all of its parents are complete; losing an output makes its parent incomplete again, and only the lost
- * partitions run again.
+ * map output: it lies on the executor that ran it, until that executor is lost or the job ends; a small one rides in
+ * the completion, lies here and cannot be lost with any executor. A stage may launch when all of its parents are
+ * complete; losing an output makes its parent incomplete again, and only the lost partitions run again.
  *
  *   job      RUNNING ──► COMMITTING ──► DONE
  *               │            │
@@ -70,7 +70,8 @@ struct attempt_result {
     uint64_t attempt_id;
     uint64_t rows_out, bytes_out, rows_in, bytes_in, shuffle_bytes_in, run_us, peak_memory;
     const void *manifest;          /* copied */
-    uint32_t manifest_bytes;
+    const void *output;            /* copied: the output rides here and is not on its executor */
+    uint32_t manifest_bytes, output_bytes; /* output_bytes 0: it does not ride */
 };
 
 enum sched_event_kind {
@@ -121,12 +122,12 @@ bool sched_next_action(struct sched *s, struct sched_action *ret);
 
 /* ---- reading: for launches, pages and tests; all valid until the next event ---- */
 
-/* Where a map output lies. version changes whenever any output of the stage does. */
+/* Where a map output lies: executor 0 is here, for sched_kept. version changes whenever any output of the stage does. */
 uint32_t sched_output_version(const struct sched *s, uint64_t job_id, uint32_t stage);
 bool sched_output(const struct sched *s, uint64_t job_id, uint32_t stage, uint32_t partition, uint64_t *ret_executor,
                   uint64_t *ret_attempt);
-/* The manifest of the winning attempt. */
-const void *sched_manifest(const struct sched *s, uint64_t job_id, uint32_t stage, uint32_t partition, uint32_t *ret_bytes);
+/* What the winning attempt left here: its manifest, or the output that rode in its completion. NULL and 0: nothing. */
+const void *sched_kept(const struct sched *s, uint64_t job_id, uint32_t stage, uint32_t partition, uint32_t *ret_bytes);
 /* The partition and stage of a live attempt; false when it is not (any more) known, or of another executor. */
 bool sched_attempt(const struct sched *s, uint64_t attempt_id, uint64_t executor_id, uint64_t *ret_job, uint32_t *ret_stage,
                    uint32_t *ret_partition);
@@ -172,7 +173,7 @@ uint64_t sched_stale_events(const struct sched *s); /* ignored: wrong incarnatio
 /* Launch to result of all attempts so far: the duration that this share of them did not exceed, to 25 %. */
 uint64_t sched_launch_to_result_us(const struct sched *s, double share);
 uint32_t sched_active_jobs(const struct sched *s);
-/* Bytes that a job's tasks and stages take here. */
+/* Bytes that a job's tasks and stages take here, but for what attempts left. */
 uint64_t sched_job_bytes(const struct sched *s, uint64_t job_id);
 /* Recounts everything and asserts that it agrees; O(tasks). For tests and the simulator. */
 void sched_check(const struct sched *s);

@@ -26,13 +26,14 @@ struct task {
     bool delivered;         /* rows of it have gone to the client */
     uint32_t avoid;         /* executor index + 1 where it last failed, 0: none */
     uint32_t attempt;       /* RUNNING: slot of its attempt */
-    uint32_t executor;      /* DONE: index of the executor that holds the output */
+    uint32_t executor;      /* DONE: index of the executor that holds the output, NONE: it rode here */
     uint64_t done_attempt;  /* DONE */
     uint64_t rows_out, bytes_out; /* DONE */
 };
 _Static_assert(sizeof(struct task) <= 64, "a job of a million tasks stays under 64 MB");
 
-struct manifest {
+/* What the winning attempt left with the driver: a write's manifest, or an output that rode in its completion. */
+struct kept {
     void *bytes;
     uint32_t count;
 };
@@ -42,7 +43,7 @@ struct stage {
     uint32_t *parents;
     uint8_t state;
     struct task *tasks;         /* NULL once the job ended */
-    struct manifest *manifests; /* writes only */
+    struct kept *kept;          /* by task; NULL until one leaves something */
     uint32_t pending, running, done; /* tasks by state */
     uint32_t fresh;             /* tasks from here on were never launched, but for those taken by place */
     uint32_t *again;            /* pending tasks that were launched before */
@@ -148,6 +149,7 @@ uint32_t sched_lose_named(struct sched *s, struct job *job, uint32_t stage, uint
 void sched_lose_dead(struct sched *s, struct job *job);
 bool sched_outputs_needed(const struct job *job, uint32_t stage);
 void sched_drop_stage(struct sched *s, struct stage *st);
+void sched_free_kept(struct stage *st);
 /* job.c */
 struct job *sched_find_job(const struct sched *s, uint64_t job_id);
 void sched_on_submit(struct sched *s, const struct job_spec *spec);

@@ -28,8 +28,10 @@ static uint32_t home_of(const struct sched *s, const struct job *job, const stru
     uint32_t home = NONE;
     for (uint32_t i = 0; i < st->spec.parent_count; i++) {
         const struct stage *parent = &job->stages[st->parents[i]];
-        for (uint32_t p = 0; p < parent->spec.task_count; p++)
-            bytes[parent->tasks[p].executor] += parent->tasks[p].bytes_out;
+        for (uint32_t p = 0; p < parent->spec.task_count; p++) {
+            if (parent->tasks[p].executor != NONE)
+                bytes[parent->tasks[p].executor] += parent->tasks[p].bytes_out;
+        }
     }
     for (uint32_t e = 0; e < s->executor_count; e++) {
         if (bytes[e] > most) {
@@ -86,6 +88,33 @@ void sched_requeue(struct sched *s, struct stage *st, uint32_t partition)
     push_again(s, st, partition);
 }
 
+static void keep(struct stage *st, uint32_t partition, const void *bytes, uint32_t count)
+{
+    if (!st->kept)
+        st->kept = xcalloc(st->spec.task_count, sizeof *st->kept);
+    struct kept *k = &st->kept[partition];
+    xfree(k->bytes);
+    *k = (struct kept){xmalloc(count + 1), count};
+    if (count)
+        memcpy(k->bytes, bytes, count);
+}
+
+static void unkeep(struct stage *st, uint32_t partition)
+{
+    if (!st->kept)
+        return;
+    xfree(st->kept[partition].bytes);
+    st->kept[partition] = (struct kept){NULL, 0};
+}
+
+void sched_free_kept(struct stage *st)
+{
+    for (uint32_t i = 0; st->kept && i < st->spec.task_count; i++)
+        xfree(st->kept[i].bytes);
+    xfree(st->kept);
+    st->kept = NULL;
+}
+
 void sched_task_done(struct sched *s, struct job *job, uint32_t stage, uint32_t partition, uint32_t executor,
                      const struct attempt_result *r)
 {
@@ -93,11 +122,12 @@ void sched_task_done(struct sched *s, struct job *job, uint32_t stage, uint32_t 
     struct task *t = &st->tasks[partition];
     struct executor *e = &s->executors[executor];
     sm_move(&task_sm, &t->state, TASK_DONE);
-    t->executor = executor;
+    bool rides = r->output_bytes > 0 && !st->spec.writes && !st->spec.result;
+    t->executor = rides ? NONE : executor;
     t->done_attempt = r->attempt_id;
     t->rows_out = r->rows_out;
     t->bytes_out = r->bytes_out;
-    e->outputs++;
+    e->outputs += !rides;
     st->running--;
     st->done++;
     st->version++;
@@ -115,21 +145,17 @@ void sched_task_done(struct sched *s, struct job *job, uint32_t stage, uint32_t 
     e->view.bytes_in += r->bytes_in;
     e->view.shuffle_bytes_in += r->shuffle_bytes_in;
     e->view.bytes_out += r->bytes_out;
-    if (!st->manifests)
-        return;
-    struct manifest *m = &st->manifests[partition];
-    xfree(m->bytes);
-    m->bytes = xmalloc(r->manifest_bytes);
-    m->count = r->manifest_bytes;
-    if (r->manifest_bytes)
-        memcpy(m->bytes, r->manifest, r->manifest_bytes);
+    if (rides)
+        keep(st, partition, r->output, r->output_bytes);
+    else if (st->spec.writes)
+        keep(st, partition, r->manifest, r->manifest_bytes);
 }
 
 static void forget_output(struct sched *s, struct stage *st, struct task *t)
 {
-    struct executor *e = &s->executors[t->executor];
-    ASSERT(t->state == TASK_DONE && e->outputs > 0);
-    e->outputs--;
+    ASSERT(t->state == TASK_DONE && (t->executor == NONE || s->executors[t->executor].outputs > 0));
+    if (t->executor != NONE)
+        s->executors[t->executor].outputs--;
     st->view.rows_out -= t->rows_out;
     st->view.bytes_out -= t->bytes_out;
 }
@@ -140,6 +166,7 @@ static void undo(struct sched *s, struct job *job, uint32_t stage, uint32_t part
     struct stage *st = &job->stages[stage];
     struct task *t = &st->tasks[partition];
     forget_output(s, st, t);
+    unkeep(st, partition);
     sm_move(&task_sm, &t->state, TASK_PENDING);
     st->done--;
     st->version++;
@@ -151,17 +178,14 @@ static void undo(struct sched *s, struct job *job, uint32_t stage, uint32_t part
 void sched_drop_stage(struct sched *s, struct stage *st)
 {
     for (uint32_t i = 0; st->tasks && i < st->spec.task_count; i++) {
-        if (st->tasks[i].state == TASK_DONE)
+        if (st->tasks[i].state == TASK_DONE && st->tasks[i].executor != NONE)
             s->executors[st->tasks[i].executor].outputs--;
     }
-    for (uint32_t i = 0; st->manifests && i < st->spec.task_count; i++)
-        xfree(st->manifests[i].bytes);
-    xfree(st->manifests);
+    sched_free_kept(st);
     xfree(st->tasks);
     xfree(st->again);
     xfree(st->place_head);
     xfree(st->place_next);
-    st->manifests = NULL;
     st->tasks = NULL;
     st->again = st->place_head = st->place_next = NULL;
     st->again_count = st->again_cap = st->pending = st->running = 0;
@@ -216,7 +240,7 @@ static bool restart_readers(struct sched *s, struct job *job, uint32_t stage)
 
 static bool lies_dead(const struct sched *s, const struct task *t)
 {
-    return t->state == TASK_DONE && s->executors[t->executor].state == EXECUTOR_LOST;
+    return t->state == TASK_DONE && t->executor != NONE && s->executors[t->executor].state == EXECUTOR_LOST;
 }
 
 static uint32_t lose_dead_of(struct sched *s, struct job *job, uint32_t stage)

@@ -16,17 +16,17 @@ bool sched_output(const struct sched *s, uint64_t job_id, uint32_t stage, uint32
     const struct task *t = &job->stages[stage].tasks[partition];
     if (t->state != TASK_DONE)
         return false;
-    *ret_executor = s->executors[t->executor].id;
+    *ret_executor = t->executor == NONE ? 0 : s->executors[t->executor].id;
     *ret_attempt = t->done_attempt;
     return true;
 }
 
-const void *sched_manifest(const struct sched *s, uint64_t job_id, uint32_t stage, uint32_t partition, uint32_t *ret_bytes)
+const void *sched_kept(const struct sched *s, uint64_t job_id, uint32_t stage, uint32_t partition, uint32_t *ret_bytes)
 {
     const struct job *job = sched_find_job(s, job_id);
-    ASSERT(job && job->stages[stage].manifests);
-    *ret_bytes = job->stages[stage].manifests[partition].count;
-    return job->stages[stage].manifests[partition].bytes;
+    const struct kept *k = job && job->stages[stage].kept ? &job->stages[stage].kept[partition] : NULL;
+    *ret_bytes = k ? k->count : 0;
+    return k ? k->bytes : NULL;
 }
 
 bool sched_attempt(const struct sched *s, uint64_t attempt_id, uint64_t executor_id, uint64_t *ret_job, uint32_t *ret_stage,
@@ -137,7 +137,7 @@ uint64_t sched_job_bytes(const struct sched *s, uint64_t job_id)
         const struct stage *st = &job->stages[i];
         bytes += sizeof *st + st->again_cap * sizeof *st->again;
         bytes += st->tasks ? st->spec.task_count * sizeof *st->tasks : 0;
-        bytes += st->manifests ? st->spec.task_count * sizeof *st->manifests : 0;
+        bytes += st->kept ? st->spec.task_count * sizeof *st->kept : 0;
         bytes += st->place_next ? st->spec.task_count * sizeof *st->place_next : 0;
     }
     return bytes;

@@ -198,7 +198,7 @@ void commit_run(struct operation *op, uint32_t stage)
     wr->manifests = ARENA_ARRAY(&op->ar, const void *, op->part_count);
     wr->manifest_bytes = ARENA_ARRAY(&op->ar, uint32_t, op->part_count);
     for (uint32_t p = 0; p < op->part_count; p++) {
-        const void *m = sched_manifest(op->dr->sched, op->job_id, stage, p, &wr->manifest_bytes[p]);
+        const void *m = sched_kept(op->dr->sched, op->job_id, stage, p, &wr->manifest_bytes[p]);
         wr->manifests[p] = arena_dup(&op->ar, m, wr->manifest_bytes[p]);
     }
     submit(op, files_run, files_done);

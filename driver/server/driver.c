@@ -214,11 +214,23 @@ static void on_register(struct driver *dr, struct conn *conn, const Drover__Regi
                                            .host = x->host, .slots = x->slots, .memory = x->memory});
 }
 
-static void on_completions(struct driver *dr, struct exec *x, const Drover__Completions *m)
+/* Lists of one length, and the outputs that ride are the bulk part. */
+static bool completions_fit(const Drover__Completions *m, size_t bulk_bytes)
 {
     size_t n = m->n_attempt_id;
-    if (m->n_rows_out != n || m->n_bytes_out != n || m->n_rows_in != n || m->n_bytes_in != n || m->n_shuffle_bytes_in != n ||
-        m->n_run_us != n || m->n_peak_memory != n || m->n_result_runs != n || (m->n_manifest && m->n_manifest != n)) {
+    uint64_t sum = 0;
+    for (size_t i = 0; i < m->n_output_bytes; i++)
+        sum += m->output_bytes[i];
+    return m->n_rows_out == n && m->n_bytes_out == n && m->n_rows_in == n && m->n_bytes_in == n && m->n_shuffle_bytes_in == n &&
+           m->n_run_us == n && m->n_peak_memory == n && m->n_result_runs == n && (!m->n_manifest || m->n_manifest == n) &&
+           (!m->n_output_bytes || m->n_output_bytes == n) && sum == bulk_bytes;
+}
+
+static void on_completions(struct driver *dr, struct exec *x, const Drover__Completions *m, const struct frame *f)
+{
+    size_t n = m->n_attempt_id;
+    const char *output = f->bulk;
+    if (!completions_fit(m, f->bulk_bytes)) {
         lose(dr, x, "it sent completions that do not add up");
         return;
     }
@@ -231,10 +243,20 @@ static void on_completions(struct driver *dr, struct exec *x, const Drover__Comp
             r[i].manifest = m->manifest[i].data;
             r[i].manifest_bytes = (uint32_t)m->manifest[i].len;
         }
+        if (m->n_output_bytes) {
+            r[i].output = output;
+            r[i].output_bytes = m->output_bytes[i];
+            output += m->output_bytes[i];
+        }
         uint64_t job;
         uint32_t stage, partition;
         if (sched_attempt(dr->sched, m->attempt_id[i], x->id, &job, &stage, &partition)) {
             struct operation *op = driver_find_job(dr, job);
+            if (op && op->dag && r[i].output_bytes && r[i].output_bytes > launch_ride_max(op, stage)) {
+                xfree(r);
+                lose(dr, x, "it sent an output that is larger than may ride in a completion");
+                return;
+            }
             if (op && op->record)
                 history_done(dr->history, op->record, stage, partition, &r[i]);
             if (op && op->dag && op->dag->stages[stage].result)
@@ -308,7 +330,7 @@ static void executor_frame(struct driver *dr, struct conn *conn, const struct fr
         break;
     }
     case MSG_GOODBYE: lose(dr, x, ((const Drover__Goodbye *)f->message)->reason); break;
-    case MSG_COMPLETIONS: on_completions(dr, x, f->message); break;
+    case MSG_COMPLETIONS: on_completions(dr, x, f->message, f); break;
     case MSG_ATTEMPT_FAILED: on_attempt_failed(dr, x, f->message); break;
     case MSG_RESULT_ROWS: on_result_rows(dr, x, f->message, f); break;
     default: log_warn("driver", "executor %llu sent %s, which is not for drivers; ignored", (unsigned long long)x->id, msg_name(f->type)); break;

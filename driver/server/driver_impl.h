@@ -16,6 +16,7 @@ enum {
     DETACHED_KEEP_MS = 60000,   /* an operation without a client waits so long for it to come back */
     SESSIONS_KEPT = 100,        /* without a client, for the page */
     RESULT_HOLD = 32 << 20,     /* result bytes of one operation above which nothing new is started for it */
+    RIDE_STAGE_MAX = 4 << 20,   /* bytes of one stage's outputs that may ride here in completions */
     PROGRESS_QUEUE_MAX = 1 << 20, /* a client that does not read gets no more progress */
     PLANNERS = 2,
 };
@@ -96,6 +97,7 @@ struct operation {
     bool cancel;                 /* atomic: planning looks at it */
     struct snapshot *snapshot;   /* a reference for planning */
     struct cluster_shape shape;
+    int64_t ride_max;              /* drover.shuffle.ride.max */
     struct arena ar;             /* plans; freed at the end */
     struct query_ctx cx;
     struct analyzed analyzed;
@@ -193,5 +195,6 @@ WARN_UNUSED int effect_check(const struct operation *op, bool *ret_done, struct 
 void session_refresh(struct session *s, struct catalog *now); /* its snapshot gets the catalog as it is */
 /* launch.c */
 void launch_send(struct driver *dr, const struct sched_action *a);
+uint32_t launch_ride_max(const struct operation *op, uint32_t stage); /* bytes up to which an output of the stage rides */
 /* status.c: JSON of the REST shapes; path may have a query part; returns an HTTP status */
 unsigned status_json(struct driver *dr, const char *path, struct buf *out);

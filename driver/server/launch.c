@@ -13,6 +13,15 @@ static void grow_sent(struct stage_sent *st, uint32_t count)
     st->exec_count = count;
 }
 
+uint32_t launch_ride_max(const struct operation *op, uint32_t stage)
+{
+    const struct dag_stage *ds = &op->dag->stages[stage];
+    if (ds->result || ds->writes || op->shape.executors < 2)
+        return 0; /* one executor hands its outputs over in memory */
+    int64_t room = RIDE_STAGE_MAX / (int64_t)(ds->plan.partition_count ? ds->plan.partition_count : 1);
+    return (uint32_t)(op->ride_max < room ? op->ride_max : room);
+}
+
 static void send_plan(struct operation *op, struct exec *x, uint32_t stage)
 {
     struct dag_stage *ds = &op->dag->stages[stage];
@@ -26,6 +35,8 @@ static void send_plan(struct operation *op, struct exec *x, uint32_t stage)
     m.output_partitions = ds->plan.output_partitions;
     m.is_result = ds->result;
     m.peers_read = op->shape.executors > 1;
+    m.ride_max = launch_ride_max(op, stage);
+    m.has_ride_max = m.ride_max > 0;
     conn_send(x->conn, MSG_STAGE_PLAN, 0, &m.base, NULL);
     buf_fini(&bytes);
 }
@@ -38,13 +49,21 @@ static void send_inputs(struct operation *op, struct exec *x, uint32_t exchange,
     uint64_t *attempts = xmalloc(maps * sizeof *attempts), *ids = xmalloc((dr->exec_count + 1) * sizeof *ids);
     char **addresses = xmalloc((dr->exec_count + 1) * sizeof *addresses);
     uint32_t *peer_of = xmalloc((dr->exec_count + 1) * sizeof *peer_of);
+    uint32_t *rode = xcalloc(maps + 1, sizeof *rode);
+    struct buf bulk = BUF_INIT;
     memset(peer_of, 0xff, (dr->exec_count + 1) * sizeof *peer_of);
     for (uint32_t m = 0; m < maps; m++) {
         uint64_t id = 0;
         attempts[m] = 0;
         bool there = sched_output(dr->sched, op->job_id, exchange, m, &id, &attempts[m]);
         ASSERT(there); /* the parent is complete, or nothing would be launched */
-        ASSERT(id >= 1 && id <= dr->exec_count);
+        if (id == 0) {
+            const void *bytes = sched_kept(dr->sched, op->job_id, exchange, m, &rode[m]);
+            buf_add(&bulk, bytes, rode[m]);
+            map_exec[m] = 0;
+            continue;
+        }
+        ASSERT(id <= dr->exec_count);
         struct exec *from = dr->execs[id - 1];
         if (peer_of[from->index] == UINT32_MAX) {
             peer_of[from->index] = peers;
@@ -63,7 +82,12 @@ static void send_inputs(struct operation *op, struct exec *x, uint32_t exchange,
     m.n_map_executor = m.n_map_attempt = maps;
     m.map_executor = map_exec;
     m.map_attempt = attempts;
-    conn_send(x->conn, MSG_STAGE_INPUTS, 0, &m.base, NULL);
+    if (bulk.bytes) {
+        m.n_map_bytes = maps;
+        m.map_bytes = rode;
+    }
+    conn_send(x->conn, MSG_STAGE_INPUTS, 0, &m.base, bulk.bytes ? &bulk : NULL);
+    xfree(rode);
     xfree(map_exec);
     xfree(attempts);
     xfree(ids);

@@ -61,7 +61,7 @@ static void push_schema(struct operation *op, const struct schema *sch)
     char **names = xcalloc(sch->count + 1, sizeof *names), **types = xcalloc(sch->count + 1, sizeof *types);
     for (uint32_t i = 0; i < sch->count; i++) {
         names[i] = (char *)(uintptr_t)sch->fields[i].name;
-        types[i] = (char *)(uintptr_t)sch->fields[i].type->text;
+        types[i] = (char *)(uintptr_t)sch->fields[i].type->ddl;
     }
     m.n_name = m.n_type = sch->count;
     m.name = names;
@@ -146,6 +146,7 @@ static int plan(struct operation *op)
                               .broadcast_bytes = (uint64_t)settings_i64(set, "drover.broadcast.max"),
                               .batch_rows = (uint32_t)settings_i64(set, "drover.batch.rows"),
                               .no_single_task = !settings_bool(set, "drover.plan.single")};
+    op->ride_max = settings_i64(set, "drover.shuffle.ride.max");
     if (settings_is_set(set, "spark.sql.shuffle.partitions"))
         pe.shuffle_partitions = (uint32_t)settings_i64(set, "spark.sql.shuffle.partitions");
     TRY(physical_plan(ar, &op->cx, best, &pe, &op->dag, err));

@@ -197,10 +197,11 @@ static void fill_slots(struct control *c, uint32_t first)
 
 /* ---- ends ---- */
 
-static void end(struct control *c, struct control_attempt *a, bool ok)
+static void end(struct control *c, struct control_attempt *a, bool ok, bool rides)
 {
     move(c, a, CONTROL_ENDED);
     a->ok = ok;
+    a->rides = rides;
     ARRAY_GROW(c->ended, c->ended_count, c->ended_cap);
     c->ended[c->ended_count++] = slot_of(c, a);
 }
@@ -213,7 +214,7 @@ static void doom(struct control *c, struct control_attempt *a)
     switch ((enum control_attempt_state)a->state) {
     case CONTROL_QUEUED:
         dequeue(c, a);
-        end(c, a, false);
+        end(c, a, false, false);
         break;
     case CONTROL_WAITING:
         act_on(c, CONTROL_CANCEL, a);
@@ -413,7 +414,7 @@ static void from_slots(struct control *c, const struct control_event *ev)
         a->unacked += (int64_t)ev->bytes;
         act_on(c, CONTROL_SEND_RESULT, a);
         break;
-    case CONTROL_FINISHED: end(c, a, ev->ok); break;
+    case CONTROL_FINISHED: end(c, a, ev->ok, ev->rides); break;
     default: UNREACHABLE("only what comes from the slots comes here");
     }
 }

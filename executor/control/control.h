@@ -9,7 +9,8 @@
  * Nouns. An attempt is one try at a task that the driver launched here; its cookie is the binder's own object for
  * it, carried along and never looked at. A plan comes once per job and stage, inputs (where the outputs of an
  * exchange lie) come in versions. What an attempt of a stage with consumers leaves is an output, held from the
- * moment that its completion is reported until the job is released or a later attempt at the same task replaces it.
+ * moment that its completion is reported until the job is released or a later attempt at the same task replaces it;
+ * a small one rides in the completion and is the driver's from then on.
  *
  *   attempt  QUEUED ──► RUNNING ◄──► PARKED
  *               │           │
@@ -65,6 +66,7 @@ struct control_event {
     uint64_t attempt_id;             /* CREDIT, PARKED, WOKEN, RESULT, FINISHED */
     uint64_t bytes;                  /* CREDIT, RESULT */
     bool ok;                         /* FINISHED */
+    bool rides;                      /* FINISHED: its output goes with the report and is not held here */
 };
 
 enum control_action_kind {
@@ -79,7 +81,7 @@ enum control_action_kind {
     CONTROL_REPORT,         /* publish the outputs of these, then tell the driver that they are done; then free them */
     CONTROL_REPORT_FAILED,  /* tell the driver that it failed: of its own error, or killed; then free it */
     CONTROL_FORGET,         /* free it, tell nobody */
-    CONTROL_DROP_OUTPUT,    /* a later attempt's output replaces this one */
+    CONTROL_DROP_OUTPUT,    /* a later attempt's output replaces this one, here or with the driver */
     CONTROL_DROP_JOB,       /* plans, inputs and outputs of the job go */
 };
 struct control_action {

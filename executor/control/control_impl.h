@@ -30,7 +30,7 @@ struct control_attempt {
     bool doomed;              /* killed, or its job released */
     bool orphan;              /* its driver is gone: nobody is told */
     bool woken;               /* while RUNNING: it may go on at once when it parks */
-    bool ok;                  /* ENDED */
+    bool ok, rides;           /* ENDED */
     uint32_t stage, partition;
     struct held_job *job;
     void *cookie;

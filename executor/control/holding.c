@@ -70,29 +70,40 @@ void control_on_inputs(struct control *c, const struct control_event *ev)
     a->stage = ev->stage;
 }
 
+/* What an earlier attempt left is nobody's any more. */
+static void drop_earlier(struct control *c, struct held_stage *st, const struct control_attempt *a)
+{
+    uint64_t *output = &st->output[a->partition];
+    if (!*output)
+        return;
+    struct control_action *drop = control_act(c, CONTROL_DROP_OUTPUT);
+    drop->job_id = a->job->id;
+    drop->stage = a->stage;
+    drop->partition = a->partition;
+    drop->attempt_id = *output;
+    *output = 0;
+    st->outputs--;
+    c->output_count--;
+}
+
 void control_hold(struct control *c, const struct control_attempt *a)
 {
     struct held_stage *st = control_find_stage(a->job, a->stage);
     ASSERT(st && !a->job->released && a->partition < CONTROL_PARTITIONS_MAX);
     if (!st->keeps_output)
         return;
+    if (a->partition < st->cap)
+        drop_earlier(c, st, a);
+    if (a->rides)
+        return;
     uint32_t old = st->cap;
     if (a->partition >= old) {
         ARRAY_RESERVE(st->output, a->partition + 1, st->cap);
         memset(st->output + old, 0, (st->cap - old) * sizeof *st->output);
     }
-    uint64_t *output = &st->output[a->partition];
-    if (*output) {
-        struct control_action *drop = control_act(c, CONTROL_DROP_OUTPUT);
-        drop->job_id = a->job->id;
-        drop->stage = a->stage;
-        drop->partition = a->partition;
-        drop->attempt_id = *output;
-    } else {
-        st->outputs++;
-        c->output_count++;
-    }
-    *output = a->id;
+    st->output[a->partition] = a->id;
+    st->outputs++;
+    c->output_count++;
 }
 
 static void free_job(struct held_job *job)

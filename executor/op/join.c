@@ -488,6 +488,7 @@ static uint32_t null_aware_candidates(const struct join_op *j, const struct batc
 static enum op_status one_build_row(struct join_op *j, const struct batch *b, uint32_t row, struct error *err)
 {
     const struct join_code *c = j->code;
+    arena_reset(&j->op.ar); /* of the row before */
     for (uint32_t i = 0; i < c->build_cols; i++) {
         if (c->need[c->probe_cols + i])
             j->all[c->probe_cols + i] = build_const(j, i, row, b->rows, &j->op.ar);

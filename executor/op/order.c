@@ -187,16 +187,40 @@ void order_sort(const struct order_code *o, struct order_entry *entries, struct 
 
 /* ---- merging ---- */
 
+static void drop_norm(struct order_cursor *c)
+{
+    if (!c->norm_bytes)
+        return;
+    free(c->norm);
+    account_release(c->account, c->norm_bytes);
+    c->norm = NULL;
+    c->norm_bytes = 0;
+}
+
 void order_cursor_fini(struct order_cursor *c)
 {
     sealed_unref(c->piece);
     for (; c->more_at < c->more_count; c->more_at++)
         sealed_unref(c->more[c->more_at]);
     free(c->more);
-    if (c->norm_owned)
-        free(c->norm);
+    drop_norm(c);
     buf_fini(&c->frames);
     *c = (struct order_cursor){0};
+}
+
+static int make_norm(const struct order_code *o, struct order_cursor *c, struct account *account, struct error *err)
+{
+    size_t bytes = (size_t)c->piece->rows * sizeof *c->norm + 16;
+    TRY(account_reserve(account, bytes, err));
+    c->account = account;
+    c->norm_bytes = bytes;
+    c->norm = xmalloc(bytes);
+    struct column *keys = xcalloc(o->count + 1, sizeof *keys);
+    for (uint32_t k = 0; k < o->count; k++)
+        keys[k] = c->piece->cols[o->key_col[k]];
+    order_norm(o, keys, NULL, c->piece->rows, c->norm);
+    free(keys);
+    return 0;
 }
 
 int order_cursor_load(const struct order_code *o, struct order_cursor *c, struct account *account, struct error *err)
@@ -210,22 +234,12 @@ int order_cursor_load(const struct order_code *o, struct order_cursor *c, struct
         c->frame_at += used;
     }
     sealed_unref(c->piece);
+    drop_norm(c);
     c->piece = next;
     c->at = 0;
     c->order = NULL;
-    if (c->norm_owned)
-        free(c->norm);
     c->norm = NULL;
-    c->norm_owned = true;
-    if (!next)
-        return 0;
-    struct column *keys = xcalloc(o->count + 1, sizeof *keys);
-    for (uint32_t k = 0; k < o->count; k++)
-        keys[k] = next->cols[o->key_col[k]];
-    c->norm = xmalloc((size_t)next->rows * sizeof *c->norm + 16);
-    order_norm(o, keys, NULL, next->rows, c->norm);
-    free(keys);
-    return 0;
+    return next ? make_norm(o, c, account, err) : 0;
 }
 
 static uint32_t cursor_row(const struct order_cursor *c)
@@ -233,23 +247,40 @@ static uint32_t cursor_row(const struct order_cursor *c)
     return c->order ? c->order[c->at] : c->at;
 }
 
-static bool cursor_before(const struct order_code *o, const struct order_cursor *a, const struct order_cursor *b)
+/* The first of equal rows comes from the first cursor, so that the merge is stable. */
+static bool before(const struct order_merge *m, uint32_t x, uint32_t y)
 {
+    const struct order_cursor *a = &m->cursors[x], *b = &m->cursors[y];
     if (a->norm[a->at] != b->norm[b->at])
         return a->norm[a->at] < b->norm[b->at];
-    return !o->exact && order_cmp(o, a->piece->cols, cursor_row(a), b->piece->cols, cursor_row(b)) < 0;
+    int c = m->code->exact ? 0 : order_cmp(m->code, a->piece->cols, cursor_row(a), b->piece->cols, cursor_row(b));
+    return c != 0 ? c < 0 : x < y;
 }
 
-/* The cursor with the smallest row; the first of equal ones, so that the merge is stable. */
-static struct order_cursor *smallest(struct order_merge *m)
+static void sift(struct order_merge *m, uint32_t at)
 {
-    struct order_cursor *best = NULL;
-    for (uint32_t i = 0; i < m->count; i++) {
-        struct order_cursor *c = &m->cursors[i];
-        if (c->piece && (!best || cursor_before(m->code, c, best)))
-            best = c;
+    uint32_t *h = m->heap, v = h[at];
+    for (uint32_t child; (child = at * 2 + 1) < m->live; at = child) {
+        if (child + 1 < m->live && before(m, h[child + 1], h[child]))
+            child++;
+        if (!before(m, h[child], v))
+            break;
+        h[at] = h[child];
     }
-    return best;
+    h[at] = v;
+}
+
+static void start(struct order_merge *m, struct account *account)
+{
+    builder_init(&m->out, m->code->col_count, m->code->types, account);
+    m->heap = xmalloc((m->count + 1) * sizeof *m->heap);
+    for (uint32_t i = 0; i < m->count; i++) {
+        if (m->cursors[i].piece)
+            m->heap[m->live++] = i;
+    }
+    for (uint32_t i = m->live / 2; i-- > 0;)
+        sift(m, i);
+    m->started = true;
 }
 
 static int add_rows(struct order_merge *m, const struct order_cursor *c, const uint32_t *rows, uint32_t n, struct error *err)
@@ -261,16 +292,12 @@ static int add_rows(struct order_merge *m, const struct order_cursor *c, const u
 
 int order_merge_next(struct order_merge *m, uint32_t most, struct account *account, struct sealed **ret, struct error *err)
 {
-    if (!m->started) {
-        builder_init(&m->out, m->code->col_count, m->code->types, account);
-        m->started = true;
-    }
+    if (!m->started)
+        start(m, account);
     uint32_t rows[BATCH_ROWS], n = 0, total = 0; /* a stretch of rows of one cursor */
     struct order_cursor *from = NULL;
-    while (total < most) {
-        struct order_cursor *c = smallest(m);
-        if (!c)
-            break;
+    while (total < most && m->live) {
+        struct order_cursor *c = &m->cursors[m->heap[0]];
         if (c != from || n == BATCH_ROWS) {
             if (from)
                 TRY(add_rows(m, from, rows, n, err));
@@ -284,10 +311,25 @@ int order_merge_next(struct order_merge *m, uint32_t most, struct account *accou
             n = 0;
             from = NULL;
             TRY(order_cursor_load(m->code, c, account, err));
+            if (!c->piece)
+                m->heap[0] = m->heap[--m->live];
         }
+        if (m->live)
+            sift(m, 0);
     }
     if (from)
         TRY(add_rows(m, from, rows, n, err));
     *ret = builder_seal(&m->out);
     return 0;
+}
+
+void order_merge_fini(struct order_merge *m)
+{
+    for (uint32_t i = 0; i < m->count && m->cursors; i++)
+        order_cursor_fini(&m->cursors[i]);
+    free(m->cursors);
+    free(m->heap);
+    if (m->started)
+        builder_fini(&m->out);
+    *m = (struct order_merge){0};
 }

@@ -38,7 +38,8 @@ struct order_cursor {
     uint32_t at;
     const uint32_t *order;     /* row numbers of the piece, or NULL: as they lie */
     uint128_t *norm;           /* by position */
-    bool norm_owned;
+    size_t norm_bytes;         /* reserved for norm when it is the cursor's own */
+    struct account *account;   /* where */
     /* Where further pieces come from: sealed runs, or frames in memory. */
     struct sealed **more;
     uint32_t more_count, more_at;
@@ -49,13 +50,15 @@ struct order_merge {
     const struct order_code *code;
     struct order_cursor *cursors;
     uint32_t count;
+    uint32_t *heap, live;      /* cursors that are not exhausted, the one with the smallest row first */
     struct builder out;
     bool started;
 };
-/* Sets err and returns false when a frame is damaged or memory is refused. */
+/* The next piece; ERR_CHUNK_DAMAGED, ERR_TASK_MEMORY. */
 WARN_UNUSED int order_cursor_load(const struct order_code *o, struct order_cursor *c, struct account *account,
                                   struct error *err);
 void order_cursor_fini(struct order_cursor *c);
 /* Up to most rows in order, as a sealed run of the kept columns; NULL at the end. */
 WARN_UNUSED int order_merge_next(struct order_merge *m, uint32_t most, struct account *account, struct sealed **ret,
                                  struct error *err);
+void order_merge_fini(struct order_merge *m);

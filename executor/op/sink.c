@@ -72,12 +72,14 @@ static struct builder *builder_of(struct sink_op *s, uint32_t p)
 static enum op_status hand_over(struct sink_op *s, uint32_t p, struct error *err)
 {
     struct task *task = s->op.task;
+    size_t held = builder_held(&s->builders[p]);
     struct sealed *run = builder_seal(&s->builders[p]);
     if (!run)
         return OP_MORE;
     /* the run outlives the operator, whose account ends with the task: who holds it charges it */
     account_release(&s->op.account, run->bytes);
     run->account = NULL;
+    run->bytes = held;
     task->metrics.bytes_out += run->bytes;
     enum op_status st = task->env->ops->output_add(task->env, p, run, err);
     if (st == OP_BLOCKED) {
@@ -91,6 +93,22 @@ static enum op_status hand_over_full(struct sink_op *s, uint32_t p, struct error
 {
     const struct builder *bd = &s->builders[p];
     return bd->rows >= RUN_ROWS_MAX || bd->bytes >= RUN_BYTES_MAX ? hand_over(s, p, err) : OP_MORE;
+}
+
+/* After an append: a run that is large enough goes. When memory was refused, all go: many partitions hold much together. */
+static enum op_status after_append(struct sink_op *s, uint32_t p, int rc, struct error *err)
+{
+    if (rc == 0)
+        return hand_over_full(s, p, err);
+    if (rc != ERR_TASK_MEMORY)
+        return OP_ERROR;
+    error_fini(err);
+    enum op_status st = OP_MORE;
+    for (uint32_t i = 0; i < s->partitions && st == OP_MORE; i++) {
+        if (s->used[i])
+            st = hand_over(s, i, err);
+    }
+    return st;
 }
 
 /* Partition of each live row, and how many each gets. */
@@ -137,9 +155,7 @@ static enum op_status push_many(struct sink_op *s, const struct batch *b, struct
         uint32_t n = s->starts[p] - from;
         if (n == 0)
             continue;
-        if (builder_append_rows(builder_of(s, p), b, s->idx + from, n, err))
-            return OP_ERROR;
-        enum op_status st = hand_over_full(s, p, err);
+        enum op_status st = after_append(s, p, builder_append_rows(builder_of(s, p), b, s->idx + from, n, err), err);
         if (st != OP_MORE)
             return st;
     }
@@ -152,9 +168,7 @@ static enum op_status sink_push(struct op *op, struct batch *b, struct error *er
     op->task->metrics.rows_out += b->sel_count;
     if (s->partitions > 1)
         return push_many(s, b, err);
-    if (builder_append(builder_of(s, 0), b, err))
-        return OP_ERROR;
-    return hand_over_full(s, 0, err);
+    return after_append(s, 0, builder_append(builder_of(s, 0), b, err), err);
 }
 
 static enum op_status sink_finish(struct op *op, struct error *err)

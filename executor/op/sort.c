@@ -89,34 +89,33 @@ static int entries_room(struct sort_op *s, uint32_t more, struct error *err)
     return 0;
 }
 
-/* Sorts the entries over the rows of run. */
-static int sort_entries(struct sort_op *s, const struct sealed *run, struct error *err)
+/* What sorting the entries takes for a while. */
+static size_t sort_bytes(const struct sort_op *s)
 {
-    size_t bytes = (s->entry_count / 2 + 1) * sizeof *s->entries;
-    TRY(account_reserve(&s->op.account, bytes, err));
-    struct order_entry *tmp = xmalloc(bytes + 16 * sizeof *tmp);
-    order_sort(s->code, s->entries, tmp, s->entry_count, run->cols);
-    free(tmp);
-    account_release(&s->op.account, bytes);
-    return 0;
+    return (s->entry_count / 2 + 17) * sizeof *s->entries;
 }
 
+/* Sorts the entries over the rows of run, and gives the memory for it back. */
+static void sort_entries(struct sort_op *s, const struct sealed *run)
+{
+    struct order_entry *tmp = xmalloc(sort_bytes(s));
+    order_sort(s->code, s->entries, tmp, s->entry_count, run->cols);
+    free(tmp);
+    account_release(&s->op.account, sort_bytes(s));
+}
+
+/* Everything that can be refused comes before the rows leave the builder. */
 static int close_run(struct sort_op *s, struct error *err)
 {
-    struct sealed *rows = builder_seal(&s->builder);
-    if (!rows)
-        return 0;
-    struct sort_run run = {.rows = rows};
+    struct sort_run run = {0};
     uint32_t n = s->entry_count;
     size_t bytes = n * (sizeof *run.order + sizeof *run.norm);
-    int rc = sort_entries(s, rows, err);
-    if (rc == 0)
-        rc = account_reserve(&s->op.account, bytes, err);
-    if (rc) {
-        sealed_unref(rows);
-        return rc;
-    }
+    if (n == 0)
+        return 0;
+    TRY(account_reserve(&s->op.account, sort_bytes(s) + bytes, err));
+    run.rows = builder_seal(&s->builder);
     run.bytes = bytes;
+    sort_entries(s, run.rows);
     run.order = xmalloc(n * sizeof *run.order + 4);
     run.norm = xmalloc(n * sizeof *run.norm + 16);
     for (uint32_t i = 0; i < n; i++) {
@@ -132,8 +131,10 @@ static int close_run(struct sort_op *s, struct error *err)
 /* Top: back to the wanted rows. */
 static int cut(struct sort_op *s, struct error *err)
 {
+    TRY(account_reserve(&s->op.account, sort_bytes(s), err));
     struct sealed *rows = builder_seal(&s->builder);
-    int rc = sort_entries(s, rows, err);
+    sort_entries(s, rows);
+    int rc = 0;
     uint32_t n = s->entry_count < s->keep ? s->entry_count : (uint32_t)s->keep;
     uint32_t *idx = xmalloc(n * sizeof *idx + 4);
     for (uint32_t i = 0; i < n; i++) {
@@ -141,7 +142,7 @@ static int cut(struct sort_op *s, struct error *err)
         s->entries[i].row = i;
     }
     struct batch b = {.rows = rows->rows, .sel_count = rows->rows, .cols = rows->cols, .col_count = rows->col_count};
-    if (rc == 0 && n)
+    if (n)
         rc = builder_append_rows(&s->builder, &b, idx, n, err);
     s->entry_count = n;
     if (n == s->keep && n > 0) {
@@ -253,7 +254,7 @@ static int start_merge(struct sort_op *s, struct error *err)
     for (uint32_t i = 0; i < s->run_count; i++) {
         struct sort_run *r = &s->runs[i];
         struct order_cursor *c = &s->merge.cursors[i];
-        if (r->rows) {
+        if (r->rows) { /* order and norm stay the run's */
             c->piece = sealed_ref(r->rows);
             c->order = r->order;
             c->norm = r->norm;
@@ -306,20 +307,10 @@ static enum op_status sort_finish(struct op *op, struct error *err)
     return s->merge.cursors ? emit_merged(s, err) : emit_only(s, err);
 }
 
-static void merge_fini(struct order_merge *m)
-{
-    for (uint32_t i = 0; i < m->count && m->cursors; i++)
-        order_cursor_fini(&m->cursors[i]);
-    free(m->cursors);
-    if (m->started)
-        builder_fini(&m->out);
-    *m = (struct order_merge){0};
-}
-
 static void sort_close(struct op *op)
 {
     struct sort_op *s = (struct sort_op *)op;
-    merge_fini(&s->merge);
+    order_merge_fini(&s->merge);
     sealed_unref(s->merged);
     s->merged = NULL;
     for (uint32_t i = 0; i < s->run_count; i++) {
@@ -456,7 +447,7 @@ static enum op_status merge_next(struct op *op, struct batch **ret, struct error
 static void merge_close(struct op *op)
 {
     struct merge_op *m = (struct merge_op *)op;
-    merge_fini(&m->merge);
+    order_merge_fini(&m->merge);
     sealed_unref(m->merged);
     m->merged = NULL;
 }

@@ -8,7 +8,7 @@
 
 /* What an event came with: the message or note that its actions speak of. */
 struct about {
-    const void *message;
+    const struct frame *frame;
     struct note *note;
 };
 
@@ -52,8 +52,9 @@ static void report_failed(struct executor *ex, struct attempt *a, bool killed)
 
 /* Completions of one turn of the loop go out in one frame. */
 struct done_batch {
-    uint32_t count, cap[10];
-    uint32_t *runs;
+    uint32_t count, cap[11];
+    uint32_t *runs, *output_bytes;
+    struct buf outputs;
     uint64_t *id, *rows_out, *bytes_out, *rows_in, *bytes_in, *shuffle_in, *run_us, *peak;
     ProtobufCBinaryData *manifests;
     bool any_manifest;
@@ -71,6 +72,7 @@ static void add_done(struct done_batch *d, struct attempt *a)
     ARRAY_GROW(d->peak, d->count, d->cap[7]);
     ARRAY_GROW(d->manifests, d->count, d->cap[8]);
     ARRAY_GROW(d->runs, d->count, d->cap[9]);
+    ARRAY_GROW(d->output_bytes, d->count, d->cap[10]);
     uint32_t i = d->count++;
     d->id[i] = a->id;
     d->rows_out[i] = a->metrics.rows_out;
@@ -83,6 +85,9 @@ static void add_done(struct done_batch *d, struct attempt *a)
     d->manifests[i] = (ProtobufCBinaryData){a->manifest.bytes, (uint8_t *)a->manifest.data};
     d->any_manifest |= a->manifest.bytes > 0;
     d->runs[i] = a->result_seq;
+    d->output_bytes[i] = (uint32_t)a->riding.bytes;
+    if (a->riding.bytes)
+        buf_add(&d->outputs, a->riding.data, a->riding.bytes);
 }
 
 static void send_done(struct executor *ex, struct done_batch *d)
@@ -103,8 +108,15 @@ static void send_done(struct executor *ex, struct done_batch *d)
         m.n_manifest = d->count;
         m.manifest = d->manifests;
     }
+    if (d->outputs.bytes) {
+        m.n_output_bytes = d->count;
+        m.output_bytes = d->output_bytes;
+    }
     if (d->count && ex->driver)
-        conn_send(ex->driver, MSG_COMPLETIONS, 0, &m.base, NULL);
+        conn_send(ex->driver, MSG_COMPLETIONS, 0, &m.base, d->outputs.bytes ? &d->outputs : NULL);
+    buf_fini(&d->outputs); /* empty once it was sent */
+    d->count = 0;
+    d->any_manifest = false;
 }
 
 static void done_fini(struct done_batch *d)
@@ -119,6 +131,7 @@ static void done_fini(struct done_batch *d)
     xfree(d->peak);
     xfree(d->runs);
     xfree(d->manifests);
+    xfree(d->output_bytes);
 }
 
 /* Outputs first: who hears of one can have it. */
@@ -127,12 +140,15 @@ static void report(struct executor *ex, void *const *attempts, uint32_t count)
     struct done_batch done = {0};
     for (uint32_t i = 0; i < count; i++) {
         struct attempt *a = attempts[i];
-        if (a->output) {
+        bool map = a->output || a->riding.bytes;
+        if (a->output)
             store_publish(ex->store, a->output);
-            a->output = NULL;
+        a->output = NULL;
+        if (map)
             TEST_POINT("end-map");
-        }
         add_done(&done, a);
+        if (done.outputs.bytes >= REPORT_BYTES)
+            send_done(ex, &done);
     }
     send_done(ex, &done);
     done_fini(&done);
@@ -158,8 +174,8 @@ static void carry_out(struct executor *ex, const struct control_action *act, con
 {
     struct attempt *a = act->cookie;
     switch (act->kind) {
-    case CONTROL_ADD_PLAN: holding_add_plan(ex, about->message); break;
-    case CONTROL_SET_INPUTS: holding_set_inputs(ex, about->message); break;
+    case CONTROL_ADD_PLAN: holding_add_plan(ex, about->frame->message); break;
+    case CONTROL_SET_INPUTS: holding_set_inputs(ex, about->frame->message, about->frame->bulk, about->frame->bulk_bytes); break;
     case CONTROL_RUN: slots_run(ex, act->cookies, act->count); break;
     case CONTROL_CANCEL: __atomic_store_n(&a->cancel, true, __ATOMIC_RELAXED); break;
     case CONTROL_GRANT: __atomic_sub_fetch(&a->unacked, (int64_t)act->bytes, __ATOMIC_RELAXED); break;
@@ -266,7 +282,7 @@ static void on_launch(struct executor *ex, const Drover__Launch *m, struct contr
     ev->attempt_ids = ids;
     ev->partitions = partitions;
     ev->cookies = (void *const *)cookies;
-    tell(ex, ev, &(struct about){.message = m});
+    tell(ex, ev, &(struct about){0});
     xfree(cookies);
     xfree(ids);
     xfree(partitions);
@@ -275,7 +291,7 @@ static void on_launch(struct executor *ex, const Drover__Launch *m, struct contr
 bool bind_driver_frame(struct executor *ex, const struct frame *f)
 {
     struct control_event ev = {.epoch = f->epoch, .incarnation = f->incarnation};
-    struct about about = {.message = f->message};
+    struct about about = {.frame = f};
     switch (f->type) {
     case MSG_STAGE_PLAN: {
         const Drover__StagePlan *m = f->message;
@@ -290,7 +306,7 @@ bool bind_driver_frame(struct executor *ex, const struct frame *f)
         ev.kind = CONTROL_INPUTS;
         ev.job_id = m->job_id;
         ev.stage = m->exchange;
-        ev.version = inputs_fit(m) ? m->version : 0;
+        ev.version = inputs_fit(m, f->bulk_bytes) ? m->version : 0;
         break;
     }
     case MSG_LAUNCH: {
@@ -352,6 +368,7 @@ static void on_note(struct executor *ex, struct note *n)
     case NOTE_FINISHED:
         ev.kind = CONTROL_FINISHED;
         ev.ok = n->ok;
+        ev.rides = n->rides;
         break;
     case NOTE_PARKED: ev.kind = CONTROL_PARKED; break;
     case NOTE_WOKEN: ev.kind = CONTROL_WOKEN; break;

@@ -13,21 +13,28 @@
 enum {
     SERVE_FRAME = 1 << 20,      /* an answer to a peer is sent when it has so many bytes */
     FETCH_WINDOW = 16 << 20,    /* bytes that one fetch may have on their way or unread, over all of its peers */
-    FETCH_WINDOW_LEAST = 1 << 20, /* of one peer */
+    FETCH_WINDOW_LEAST = 64 << 10, /* of one peer */
+    FETCH_GRANT_SHARE = 8,      /* a fetch's window is at most this part of its task's grant */
     RUN_MAX = 192 << 20,        /* a run must fit a frame */
     SLOTS_AHEAD = 256,          /* attempts that the slots have ahead of each: no slot waits for the loop between short ones */
     REPORT_MAX = 4096,          /* completions of one frame */
     SERVES_MAX = 4096,          /* unfinished answers of one connection */
+    REPORT_BYTES = 16 << 20,    /* of outputs that ride in one frame of completions */
 };
+#define INPUT_RODE UINT32_MAX   /* no peer has it: its bytes came with the inputs */
 
-/* Where the outputs of one exchange lie; immutable, counted. */
+/* Where the outputs of one exchange lie, and those that rode; immutable, counted. */
 struct inputs {
     uint32_t refs;
+    struct account *account;       /* that charged bytes of riding were reserved from */
+    size_t charged;
+    char *riding;                  /* outputs that rode, one after the other */
+    size_t *riding_at;             /* map_count + 1; NULL: none rode */
     uint64_t job_id;
     uint32_t exchange, version, map_count, peer_count;
     uint64_t *peer_ids;
     char **addresses;
-    uint32_t *map_peer;
+    uint32_t *map_peer;            /* index of a peer, or INPUT_RODE */
     uint64_t *map_attempt;
 };
 
@@ -38,7 +45,7 @@ struct stage_entry {
     uint32_t stage;
     struct arena ar;
     struct stage_plan *plan;
-    uint32_t output_partitions;
+    uint32_t output_partitions, ride_max;
     bool is_result, peers_read;
     pthread_mutex_t compile;       /* held while the first slot compiles */
     struct stage_code *code;
@@ -53,7 +60,7 @@ struct note {
     struct note *next;
     struct attempt *attempt;       /* FINISHED, PARKED, RESULT */
     uint64_t attempt_id;           /* the same, and WOKEN: it may be over */
-    bool ok;                       /* FINISHED */
+    bool ok, rides;                /* FINISHED */
     struct buf bytes;              /* RESULT: frame */
     uint32_t rows, seq;
     struct fetch *fetch;           /* FETCH, FETCH_CREDIT: a reference */
@@ -82,6 +89,7 @@ struct attempt {
     struct task *task;
     struct account account;
     struct map_output *output;
+    struct buf riding;             /* the output, when it rides */
     uint32_t result_seq;
     int64_t unacked;               /* atomic: result bytes the driver has not taken */
     struct fetch *fetches;         /* slot thread makes them, newest first; list for the attempt's end */
@@ -96,7 +104,8 @@ struct attempt {
 
 /*
  * The remote part of one input. What a peer sends is a stream of chunks in the order of the maps asked for; the slot
- * takes them off as it reads and gives credit for more, so a fetch holds FETCH_WINDOW bytes at most (and one run over).
+ * takes them off as it reads and gives credit for more, so a fetch holds a window of bytes at most (and one run a peer
+ * over). The window is charged to the task when the fetch begins, what is over it as it comes.
  * Counted: its attempt, each open request and each note hold one.
  */
 struct fetch {
@@ -107,6 +116,9 @@ struct fetch {
     uint32_t partition;
     uint64_t number;               /* in its attempt, from 1: the cursor knows its fetch by it */
     uint64_t window;               /* of each stream */
+    struct account account;        /* "fetch", of the task; ends with the attempt's interest */
+    size_t window_bytes;           /* slot thread, at the start: reserved for all streams */
+    size_t held, reserved;         /* under lock: bytes of chunks that came and were not read; of the account */
     uint32_t requests;             /* loop: open ones */
     pthread_mutex_t lock;
     struct stream {
@@ -128,6 +140,7 @@ struct chunk {
     uint32_t count, at;
     uint32_t *maps, *sizes;
     size_t left;                   /* of maps[at] */
+    size_t uncharged;              /* bytes over the window for which there was no room when it came */
     bool whole;                    /* the last map ends here */
 };
 
@@ -224,8 +237,8 @@ void bind_flush(struct executor *ex);
 void bind_cancel_all(struct executor *ex);
 void bind_free(struct executor *ex); /* the slots have stopped */
 /* holding.c */
-bool inputs_fit(const Drover__StageInputs *m);
-void holding_set_inputs(struct executor *ex, const Drover__StageInputs *m);
+bool inputs_fit(const Drover__StageInputs *m, size_t bulk_bytes);
+void holding_set_inputs(struct executor *ex, const Drover__StageInputs *m, const char *bulk, size_t bulk_bytes);
 void holding_add_plan(struct executor *ex, const Drover__StagePlan *m);
 struct stage_entry *holding_stage(struct executor *ex, uint64_t job_id, uint32_t stage); /* NULL: unknown */
 void holding_drop_job(struct executor *ex, uint64_t job_id);

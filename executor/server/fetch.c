@@ -1,6 +1,6 @@
 /*
- * Reading other stages' outputs: from the own store, or from peers. Runs come in map-index order whatever order
- * they arrive in; a task that is ahead of the network is parked.
+ * Reading other stages' outputs: from the own store, from what came with the inputs because it rode in completions, or
+ * from peers. Runs come in map-index order whatever order they arrive in; a task that is ahead of the network is parked.
  *
  * Each cursor has one fetch, which asks every peer for all of its maps at once, under a window of bytes: a peer stops
  * when its part of the window is used up, the slot gives credit as it reads. What comes is kept as bytes and decoded
@@ -9,6 +9,7 @@
  */
 #include "common/base/testpoint.h"
 #include "executor/server/executor_impl.h"
+#include "executor/shuffle/riding.h"
 #include "proto/cluster.pb-c.h"
 
 static void chunk_free(struct chunk *c)
@@ -50,7 +51,28 @@ static struct fetch *find_fetch(struct attempt *a, uint64_t number)
     return f;
 }
 
-static struct fetch *open_fetch(struct attempt *a, struct inputs *take, uint32_t partition)
+static bool is_remote(const struct attempt *a, const struct inputs *in, uint32_t map)
+{
+    return in->map_peer[map] != INPUT_RODE && in->peer_ids[in->map_peer[map]] != a->executor_id;
+}
+
+/* What may be on its way or unread is the task's memory: less of it when the grant is small or used up. */
+static int reserve_window(struct attempt *a, struct fetch *f, uint32_t peers, struct error *err)
+{
+    uint64_t least = (uint64_t)FETCH_WINDOW_LEAST * peers, bytes = (uint64_t)a->account.limit / FETCH_GRANT_SHARE;
+    bytes = bytes > FETCH_WINDOW ? FETCH_WINDOW : bytes;
+    bytes = bytes < least ? least : bytes;
+    while (bytes > least && !account_try(&f->account, bytes))
+        bytes = bytes / 2 > least ? bytes / 2 : least;
+    if (bytes == least)
+        TRY(account_reserve(&f->account, bytes, err));
+    f->window_bytes = f->reserved = bytes;
+    f->window = bytes / peers;
+    return 0;
+}
+
+/* NULL: its window does not fit into the task's grant. */
+static struct fetch *open_fetch(struct attempt *a, struct inputs *take, uint32_t partition, struct error *err)
 {
     struct fetch *f = xcalloc(1, sizeof *f);
     f->refs = 1;
@@ -68,8 +90,10 @@ static struct fetch *open_fetch(struct attempt *a, struct inputs *take, uint32_t
     }
     f->next = a->fetches;
     a->fetches = f;
+    account_init(&f->account, "fetch", &a->account, INT64_MAX);
     if (remote) {
-        f->window = FETCH_WINDOW / remote > FETCH_WINDOW_LEAST ? FETCH_WINDOW / remote : FETCH_WINDOW_LEAST;
+        if (reserve_window(a, f, remote, err) != 0)
+            return NULL;
         struct note *n = xcalloc(1, sizeof *n);
         n->kind = NOTE_FETCH;
         n->fetch = f;
@@ -102,7 +126,10 @@ static int lost(struct attempt *a, const struct fetch *f, const uint32_t *maps, 
     buf_addf(&b, "%u of stage %u", map, f->inputs->exchange);
     memcpy(output, b.data, b.bytes + 1);
     buf_reset(&b);
-    buf_addf(&b, "%llu", (unsigned long long)f->inputs->peer_ids[f->inputs->map_peer[map]]);
+    if (f->inputs->map_peer[map] == INPUT_RODE)
+        buf_adds(&b, "that ran it");
+    else
+        buf_addf(&b, "%llu", (unsigned long long)f->inputs->peer_ids[f->inputs->map_peer[map]]);
     memcpy(executor, b.data, b.bytes + 1);
     buf_fini(&b);
     lose(a, f, maps, count);
@@ -135,13 +162,34 @@ static enum op_status next_local(struct attempt *a, struct fetch *f, uint32_t ma
     return rc != 0 ? unreadable(a, f, map, err) : *ret ? OP_MORE : OP_DONE;
 }
 
+/* c->at: [1] how far into the partition's frames. */
+static enum op_status next_rode(struct attempt *a, struct fetch *f, uint32_t map, struct input_cursor *c, struct sealed **ret,
+                                struct error *err)
+{
+    const struct inputs *in = f->inputs;
+    const char *bytes = in->riding + in->riding_at[map];
+    size_t from, to, used;
+    if (riding_find(bytes, in->riding_at[map + 1] - in->riding_at[map], f->partition, &from, &to, err) != 0)
+        return unreadable(a, f, map, err);
+    from += c->at[1];
+    if (from >= to)
+        return OP_DONE;
+    if (frame_decode(bytes + from, to - from, &a->ex->account, ret, &used, err) != 0)
+        return unreadable(a, f, map, err);
+    c->at[1] += used;
+    return OP_MORE;
+}
+
 /* The next chunk of a stream into its `reading`. */
 static enum op_status take_chunk(struct attempt *a, struct fetch *f, struct stream *st, struct error *err)
 {
     pthread_mutex_lock(&f->lock);
     struct chunk *c = st->head;
     enum op_status status = OP_MORE;
-    if (c) {
+    if (c && c->uncharged && account_reserve(&f->account, c->uncharged, err) != 0) {
+        status = OP_ERROR;
+    } else if (c) {
+        f->reserved += c->uncharged;
         st->head = c->next;
         if (!st->head)
             st->tail = &st->head;
@@ -161,9 +209,18 @@ static enum op_status take_chunk(struct attempt *a, struct fetch *f, struct stre
 static void drop_chunk(struct fetch *f, uint32_t peer)
 {
     struct stream *st = &f->streams[peer];
-    st->taken += st->reading->bytes.bytes;
+    size_t bytes = st->reading->bytes.bytes;
+    st->taken += bytes;
     chunk_free(st->reading);
     st->reading = NULL;
+    pthread_mutex_lock(&f->lock);
+    f->held -= bytes;
+    size_t needed = f->held > f->window_bytes ? f->held : f->window_bytes;
+    if (f->reserved > needed) {
+        account_release(&f->account, f->reserved - needed);
+        f->reserved = needed;
+    }
+    pthread_mutex_unlock(&f->lock);
     if (st->taken < f->window / 4)
         return;
     struct note *n = xcalloc(1, sizeof *n);
@@ -225,13 +282,16 @@ enum op_status fetch_next(struct attempt *a, uint32_t exchange, uint32_t partiti
             error_setf(err, ERR_INTERNAL, "message", "the inputs from stage %u are not known here", exchange);
             return OP_ERROR;
         }
-        f = open_fetch(a, in, partition);
+        f = open_fetch(a, in, partition, err);
+        if (!f)
+            return OP_ERROR;
         cursor->at[4] = f->number;
     }
     while (cursor->at[0] < f->inputs->map_count) {
         uint32_t map = (uint32_t)cursor->at[0];
-        bool remote = f->inputs->peer_ids[f->inputs->map_peer[map]] != a->executor_id;
-        enum op_status st = remote ? next_remote(a, f, map, ret, err) : next_local(a, f, map, cursor, ret, err);
+        enum op_status st = is_remote(a, f->inputs, map)             ? next_remote(a, f, map, ret, err)
+                            : f->inputs->map_peer[map] == INPUT_RODE ? next_rode(a, f, map, cursor, ret, err)
+                                                                     : next_local(a, f, map, cursor, ret, err);
         if (st != OP_DONE) {
             *ret_map = map;
             return st;
@@ -257,6 +317,19 @@ static void fetch_fail(struct fetch *f, const uint32_t *maps, uint32_t count, co
     if (a)
         slot_wake(a);
     pthread_mutex_unlock(&f->lock);
+}
+
+/* Under the lock. A chunk over the window that does not fit the grant is the slot's to answer for, when it comes to it. */
+static void charge_chunk(struct fetch *f, struct chunk *c)
+{
+    f->held += c->bytes.bytes;
+    if (f->held <= f->reserved)
+        return;
+    size_t over = f->held - f->reserved;
+    if (account_try(&f->account, over))
+        f->reserved += over;
+    else
+        c->uncharged = over;
 }
 
 /* All that has not come of a request will not come. */
@@ -332,9 +405,14 @@ void fetch_detach(struct attempt *a)
 {
     for (struct fetch *f = a->fetches; f; f = f->next) {
         pthread_mutex_lock(&f->lock);
+        bool was = f->attempt != NULL;
         f->attempt = NULL;
         pthread_mutex_unlock(&f->lock);
         end_requests(a->ex, f);
+        if (was) {
+            account_release(&f->account, f->reserved);
+            account_fini(&f->account);
+        }
     }
 }
 
@@ -406,10 +484,14 @@ static void on_fetched(struct peer *p, const struct frame *f)
         fe->ex->fetched_bytes += f->bulk_bytes;
         r->got += c->count - (c->count && !c->whole);
         pthread_mutex_lock(&fe->lock);
-        *st->tail = c;
-        st->tail = &c->next;
-        if (fe->attempt)
+        if (fe->attempt) {
+            charge_chunk(fe, c);
+            *st->tail = c;
+            st->tail = &c->next;
             slot_wake(fe->attempt);
+        } else {
+            chunk_free(c);
+        }
         pthread_mutex_unlock(&fe->lock);
         TEST_POINT("mid-fetch");
     }

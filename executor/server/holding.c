@@ -17,6 +17,9 @@ void inputs_unref(struct inputs *in)
     xfree(in->peer_ids);
     xfree(in->map_peer);
     xfree(in->map_attempt);
+    account_release(in->account, in->charged);
+    xfree(in->riding);
+    xfree(in->riding_at);
     xfree(in);
 }
 
@@ -51,12 +54,40 @@ static void forget_inputs(struct executor *ex, uint64_t job_id, uint32_t exchang
     pthread_mutex_unlock(&ex->inputs_lock);
 }
 
-bool inputs_fit(const Drover__StageInputs *m)
+/* Each map has a place: an executor of the list, or bytes of the bulk part. */
+bool inputs_fit(const Drover__StageInputs *m, size_t bulk_bytes)
 {
-    return m->n_map_executor == m->n_map_attempt && m->n_executor_id == m->n_address && m->n_executor_id > 0;
+    uint64_t sum = 0;
+    if (m->n_map_executor != m->n_map_attempt || m->n_executor_id != m->n_address || (m->n_map_bytes && m->n_map_bytes != m->n_map_attempt))
+        return false;
+    for (size_t i = 0; i < m->n_map_attempt; i++) {
+        uint32_t bytes = m->n_map_bytes ? m->map_bytes[i] : 0;
+        if (bytes == 0 && m->map_executor[i] >= m->n_executor_id)
+            return false;
+        sum += bytes;
+    }
+    return sum == bulk_bytes;
 }
 
-void holding_set_inputs(struct executor *ex, const Drover__StageInputs *m)
+/*
+ * The driver bounds what rides per stage, and the stage cannot run without it: when the account has no room, it is held
+ * uncharged.
+ */
+static void take_riding(struct executor *ex, struct inputs *in, const Drover__StageInputs *m, const char *bulk, size_t bulk_bytes)
+{
+    if (!m->n_map_bytes)
+        return;
+    in->riding = xmalloc(bulk_bytes + 1);
+    memcpy(in->riding, bulk, bulk_bytes);
+    in->riding_at = xmalloc((m->n_map_bytes + 1) * sizeof *in->riding_at);
+    in->riding_at[0] = 0;
+    for (size_t i = 0; i < m->n_map_bytes; i++)
+        in->riding_at[i + 1] = in->riding_at[i] + m->map_bytes[i];
+    in->account = &ex->account;
+    in->charged = account_try(in->account, bulk_bytes) ? bulk_bytes : 0;
+}
+
+void holding_set_inputs(struct executor *ex, const Drover__StageInputs *m, const char *bulk, size_t bulk_bytes)
 {
     struct inputs *in = xcalloc(1, sizeof *in);
     in->refs = 1;
@@ -74,9 +105,10 @@ void holding_set_inputs(struct executor *ex, const Drover__StageInputs *m)
         in->addresses[i] = xstrdup(m->address[i]);
     }
     for (uint32_t i = 0; i < in->map_count; i++) {
-        in->map_peer[i] = m->map_executor[i] < in->peer_count ? m->map_executor[i] : 0;
+        in->map_peer[i] = m->n_map_bytes && m->map_bytes[i] ? INPUT_RODE : m->map_executor[i];
         in->map_attempt[i] = m->map_attempt[i];
     }
+    take_riding(ex, in, m, bulk, bulk_bytes);
     forget_inputs(ex, in->job_id, in->exchange);
     pthread_mutex_lock(&ex->inputs_lock);
     struct inputs_link *l = xmalloc(sizeof *l);
@@ -121,6 +153,7 @@ void holding_add_plan(struct executor *ex, const Drover__StagePlan *m)
     e->output_partitions = m->output_partitions ? m->output_partitions : 1;
     e->is_result = m->is_result;
     e->peers_read = m->peers_read;
+    e->ride_max = m->ride_max;
     pthread_mutex_init(&e->compile, NULL);
     arena_init(&e->ar);
     if (stage_plan_decode(&e->ar, m->plan.data, m->plan.len, &e->plan, &e->error) != 0)

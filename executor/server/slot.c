@@ -1,6 +1,7 @@
 /* Slots: threads that run attempts, and the environment that tasks see. */
 #include "common/base/testpoint.h"
 #include "executor/server/executor_impl.h"
+#include "executor/shuffle/riding.h"
 
 void attempt_free(struct attempt *a)
 {
@@ -16,6 +17,7 @@ void attempt_free(struct attempt *a)
     arena_fini(&a->ar);
     error_fini(&a->error);
     buf_fini(&a->manifest);
+    buf_fini(&a->riding);
     stage_entry_unref(a->entry);
     xfree(a->lost_partitions);
     xfree(a->lost_attempts);
@@ -148,15 +150,21 @@ static enum op_status run(struct attempt *a)
             return OP_ERROR;
     }
     enum op_status st = task_run(a->task, 100000, &a->error);
-    if (st == OP_DONE && a->output && map_output_finish(a->output, &a->error) != 0)
+    if (st != OP_DONE || !a->output)
+        return st;
+    if (map_output_finish(a->output, &a->error) != 0)
         return OP_ERROR;
-    return st;
+    if (riding_encode(a->output, a->entry->ride_max, &a->riding)) {
+        map_output_unref(a->output);
+        a->output = NULL;
+    }
+    return OP_DONE;
 }
 
 /* Tells the loop, with the note that every attempt has in it: one of this kind is under way at most. */
 static void tell(struct attempt *a, enum note_kind kind, bool ok)
 {
-    a->note = (struct note){.kind = kind, .attempt = a, .attempt_id = a->id, .ok = ok};
+    a->note = (struct note){.kind = kind, .attempt = a, .attempt_id = a->id, .ok = ok, .rides = a->riding.bytes > 0};
     executor_note(a->ex, &a->note);
 }
 

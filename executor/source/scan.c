@@ -102,7 +102,7 @@ static enum op_status scan_next(struct op *op, struct batch **ret, struct error 
             return OP_MORE;
         }
         end_reader(s);
-        if (task_cancelled(op->task)) {
+        if (task_cancelled(op->task)) { /* splits of which nothing is read */
             op_cancelled(err);
             return OP_ERROR;
         }

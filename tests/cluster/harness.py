@@ -18,8 +18,10 @@ DROVER = os.environ.get("DROVER", os.path.join(ROOT, "build/drover"))
 SLOW = 10 if os.environ.get("DROVER_SLOW") else 1  # sanitizers: everything takes longer
 sys.path.insert(0, os.path.join(ROOT, "tests"))
 
-# More stages, tasks and connections than the small data would have by itself.
-SPREAD = ["--conf", "drover.plan.single=false", "--conf", "spark.sql.shuffle.partitions=4"]
+# More stages, tasks and connections than the small data would have by itself; small outputs ride in completions.
+RIDING = ["--conf", "drover.plan.single=false", "--conf", "spark.sql.shuffle.partitions=4"]
+# And all outputs lie with their executors, to be fetched and lost.
+SPREAD = [*RIDING, "--conf", "drover.shuffle.ride.max=0"]
 POINTS = ["mid-map", "end-map", "after-map", "mid-fetch", "mid-serve", "mid-result", "mid-commit"]
 
 _libc = ctypes.CDLL(None)

@@ -7,8 +7,8 @@ import threading
 import time
 
 import wire
-from harness import SLOW, SPREAD, Cluster, check, tpch_of, wait_until
-from wire import CLIENT, EXECUTOR, EXECUTOR_DATA, PEER, Peer, field, frame, message
+from harness import RIDING, SLOW, Cluster, check, finish, tpch_of, wait_until
+from wire import CLIENT, EXECUTOR, EXECUTOR_DATA, PEER, Peer, field, frame, message, packed, unpacked
 
 NONCE = bytes(32)
 
@@ -17,10 +17,6 @@ def hello(role=CLIENT, **change):
     f = dict(f1=1, f2=role, f3=NONCE)
     f.update(change)
     return frame("HELLO", message(**{k: v for k, v in f.items() if v is not None}))
-
-
-def packed(number, values):
-    return field(number, b"".join(wire.varint(v) for v in values))
 
 
 def raw_attacks():
@@ -173,6 +169,26 @@ def test_huge_counts():
         check(rows == [["499500"]], error)
         grown = c.driver.rss() - rss[0], e.rss() - rss[1]
         check(max(grown) < SLOW * (160 << 20), "resident memory grew by", grown)
+
+
+def test_outputs_that_may_not_ride():
+    """An executor whose completions carry more than they may, or than they say, is lost with a reason; the job goes on elsewhere."""
+    t = tpch_of()
+    for what, size, said, reason in (("too large", 1 << 20, 1 << 20, "larger than may ride"), ("another size", 100, 50, "do not add up"),
+                                     ("nothing", 0, 50, "do not add up")):
+        with Cluster(1) as c:
+            with Peer(c.address, EXECUTOR_DATA), Peer(c.address, EXECUTOR) as p:
+                p.send("REGISTER_EXECUTOR", message(f1="liar", f2="127.0.0.1:1", f3=1, f4=1 << 30, f5=1, f7=1), incarnation=1)
+                p.wait("REGISTERED")
+                q = c.client(t.views + t.queries[9], RIDING)
+                body, _ = p.wait("LAUNCH")
+                id = unpacked(body[3][0])[0]
+                p.send_bytes(frame("COMPLETIONS", b"".join(packed(k, [id if k == 1 else 1]) for k in (1, 2, 3, 4, 5, 6, 7, 8, 12)) + packed(13, [said]),
+                                   os.urandom(size), incarnation=1))
+                check(p.closed_within(20), what, ": it stays")
+                rows, error, _ = finish(q)
+                t.check(9, rows, error)
+            check(any("on liar" in l and reason in l for l in c.lost_lines()), what, c.lost_lines())
 
 
 def test_half_open_and_slow():

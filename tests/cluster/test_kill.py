@@ -4,7 +4,7 @@ import random
 import signal
 import time
 
-from harness import POINTS, SPREAD, Cluster, check, finish, tpch_of, wait_until
+from harness import POINTS, RIDING, SPREAD, Cluster, check, finish, tpch_of, wait_until
 
 
 def killed(c):
@@ -27,6 +27,7 @@ def landed(c, dead):
 # At these the process that dies runs an attempt; at the others it may only hold outputs.
 RUNNING = ["mid-map", "end-map", "mid-fetch"]
 HOLDING = ["after-map", "mid-serve"]
+WAYS = [(SPREAD, point) for point in RUNNING + HOLDING] + [(RIDING, "mid-map"), (RIDING, "end-map")]
 
 
 def kill_at_points(runs, scale="0.1"):
@@ -38,10 +39,10 @@ def kill_at_points(runs, scale="0.1"):
             t.check(n, rows, error)
             clean[n] = rows
         for _ in range(runs):
-            for point in RUNNING + HOLDING:
+            for args, point in WAYS:
                 for n, q in t.queries.items():
                     c.put_token(point)
-                    rows, error, _ = c.sql(t.views + q)
+                    rows, error, _ = c.sql(t.views + q, args)
                     check(c.take_token(point), f"Q{n} never came by {point}")
                     t.check(n, rows, error, clean[n])
                     dead = killed(c)
@@ -66,7 +67,7 @@ def kill_at_times(runs, seed, scale="0.1"):
                 for attempt in range(40):
                     tries += 1
                     victim = rng.choice(c.executors)
-                    p = c.client(t.views + q, SPREAD)
+                    p = c.client(t.views + q, SPREAD if tries % 2 else RIDING)
                     time.sleep(rng.uniform(0, took))
                     os.kill(victim.pid, signal.SIGKILL)
                     victim.proc.wait()

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import time
 
-from harness import DROVER, SLOW, SPREAD, Cluster, check, finish, tpch_of, wait_until
+from harness import DROVER, RIDING, SLOW, SPREAD, Cluster, check, finish, tpch_of, wait_until
 
 # 30 map tasks, 4 reducers; the sum is known without running it.
 MAPS = 30
@@ -45,6 +45,19 @@ def test_only_lost_outputs_run_again():
         lost = dead["completedTasks"] + stage["numFailedTasks"]
         check(again == lost, again, "attempts ran again, lost were", lost)
         return f"({again} of {MAPS} map outputs were lost and made again)"
+
+
+def test_outputs_that_rode_are_not_lost():
+    with Cluster(3, points=["after-map"]) as c:
+        c.put_token("after-map")
+        rows, error, _ = c.sql(SHUFFLE, RIDING)
+        check(error is None and rows == shuffle_rows(), error, rows)
+        check(c.take_token("after-map"), "no kill")
+        dead = next(e for e in c.status("executors") if not e["isActive"])
+        stage = min(c.stages(c.last_job()["jobId"]), key=lambda s: s["stageId"])
+        check(dead["completedTasks"] > 0 and stage["numAttempts"] == stage["numTasks"] == MAPS, dead, stage)
+        check(sum(e["peerBytesIn"] for e in c.live()) == 0, "something was fetched")
+        return f"({dead['completedTasks']} outputs of the dead executor were read)"
 
 
 def test_last_executor_gone_fails_with_the_cause():

@@ -53,26 +53,41 @@ def message(**fields):
     return b"".join(field(int(k[1:]), v) for k, v in fields.items())
 
 
+def number_at(data, at):
+    """(the varint at a place, the place behind it)."""
+    v = shift = 0
+    while True:
+        b = data[at]
+        at += 1
+        v |= (b & 0x7F) << shift
+        shift += 7
+        if not b & 0x80:
+            return v, at
+
+
+def packed(number, values):
+    """A packed list as a field."""
+    return field(number, b"".join(varint(v) for v in values))
+
+
+def unpacked(data):
+    """The numbers of a packed list."""
+    out, at = [], 0
+    while at < len(data):
+        v, at = number_at(data, at)
+        out.append(v)
+    return out
+
+
 def parse(data):
     """{number: [values]} of protobuf bytes."""
     out, at = {}, 0
-
-    def number():
-        nonlocal at
-        v = shift = 0
-        while True:
-            b = data[at]
-            at += 1
-            v |= (b & 0x7F) << shift
-            shift += 7
-            if not b & 0x80:
-                return v
     while at < len(data):
-        key = number()
+        key, at = number_at(data, at)
         if key & 7 == 0:
-            v = number()
+            v, at = number_at(data, at)
         elif key & 7 == 2:
-            n = number()
+            n, at = number_at(data, at)
             v = data[at:at + n]
             at += n
         else:

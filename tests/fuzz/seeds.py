@@ -2,6 +2,7 @@
 executor and a peer spoken from here. Run by hand when a format changes: build/venv/bin/python tests/fuzz/seeds.py"""
 import hashlib
 import os
+import struct
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -58,6 +59,7 @@ def client(c):
             for kind, body, bulk in listen(p, "driver", "RESULT_END"):
                 if kind == "RESULT_BATCH":
                     keep("batch", f"s{n}", b"\x01" + bulk)
+                    keep("riding", f"s{n}", b"\x00" + riding([(0, bulk), (3, bulk + bulk)]))
                 if kind == "RESULT_END" and 3 in wire.parse(body):
                     keep("error", f"s{n}", wire.parse(body)[3][0])
 
@@ -89,6 +91,12 @@ def between(c):
         list(listen(p, "server", "FETCHED"))
 
 
+def riding(parts):
+    """An output that rides, of (partition, frames); executor/shuffle/riding.h."""
+    table = struct.pack("<I", len(parts)) + b"".join(struct.pack("<II", p, len(f)) for p, f in parts)
+    return struct.pack("<I", wire.crc32c(table)) + table + b"".join(f for _, f in parts)
+
+
 def hello():
     for role in (1, 2, 3, 4, 9):
         first = frame("HELLO", message(f1=1, f2=role, f3=bytes(32), f5="seed"))
@@ -103,6 +111,7 @@ def hello():
 
 def main():
     hello()
+    keep("riding", "empty", b"\x00" + riding([]))
     for n, sql in enumerate(STATEMENTS):
         keep("sql", f"s{n}", sql.encode())
     with Cluster(1) as c:

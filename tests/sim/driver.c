@@ -59,6 +59,20 @@ static void grow_sent(struct world *w, struct job_model *job)
     job->sent_cap = cap;
 }
 
+/* An output is with the driver if it rode, whole, and on its executor if it did not. */
+static void check_place(struct world *w, const struct job_model *job, uint32_t stage, uint32_t map, uint64_t executor, uint64_t attempt)
+{
+    uint32_t bytes;
+    uint64_t id = 0;
+    const struct attempt_model *a = find_attempt(w, attempt);
+    const void *kept = sched_kept(w->sched, job->id, stage, map, &bytes);
+    if (kept && bytes == sizeof id)
+        memcpy(&id, kept, sizeof id);
+    if (a->rides != (executor == 0) || id != (a->rides ? attempt : 0))
+        violate(w, "I1", "job %llu: output %u of stage %u %s, but is said to lie with executor %llu, bytes of attempt %llx", (unsigned long long)job->id, map,
+                stage, a->rides ? "rode" : "did not ride", (unsigned long long)executor, (unsigned long long)id);
+}
+
 static void send_inputs(struct world *w, struct job_model *job, uint32_t stage, uint32_t registration)
 {
     uint32_t version = sched_output_version(w->sched, job->id, stage);
@@ -75,7 +89,8 @@ static void send_inputs(struct world *w, struct job_model *job, uint32_t stage, 
         uint64_t executor;
         if (!sched_output(w->sched, job->id, stage, i, &executor, &m->places[i].attempt))
             violate(w, "I1", "job %llu: a reader of stage %u is launched while output %u is missing", (unsigned long long)job->id, stage, i);
-        m->places[i].registration = find_attempt(w, m->places[i].attempt)->registration;
+        m->places[i].registration = executor ? find_attempt(w, m->places[i].attempt)->registration : NOBODY;
+        check_place(w, job, stage, i, executor, m->places[i].attempt);
     }
     send_message(w, m);
 }

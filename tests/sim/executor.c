@@ -100,7 +100,8 @@ static void send_done(struct world *w, struct process *p, void *const *cookies, 
         struct task_model *t = cookies[i];
         struct attempt_model *a = t->attempt;
         m->results[i] = (struct attempt_result){.attempt_id = a->id, .rows_out = a->rows_out, .rows_in = a->rows_in, .bytes_out = a->rows_out * 8,
-                                                .run_us = (uint64_t)a->job->stages[a->stage].run_us, .manifest = &a->id, .manifest_bytes = sizeof a->id};
+                                                .run_us = (uint64_t)a->job->stages[a->stage].run_us, .manifest = &a->id, .manifest_bytes = sizeof a->id,
+                                                .output = &a->id, .output_bytes = a->rides ? sizeof a->id : 0};
         free_task(t, NULL);
     }
     send_message(w, m);
@@ -196,7 +197,7 @@ void executor_flush(struct world *w, struct process *p)
 
 static void say(struct world *w, struct task_model *t, enum control_event_kind kind, uint64_t bytes, bool ok)
 {
-    tell(w, t->on, &(struct control_event){.kind = kind, .attempt_id = t->attempt->id, .bytes = bytes, .ok = ok}, NULL);
+    tell(w, t->on, &(struct control_event){.kind = kind, .attempt_id = t->attempt->id, .bytes = bytes, .ok = ok, .rides = t->attempt->rides}, NULL);
 }
 
 /* ---- from the driver ---- */
@@ -322,7 +323,7 @@ static bool start_fetching(struct world *w, struct process *p, struct task_model
     for (uint32_t q = 0; q < st->parent_count; q++) {
         struct inputs_model *in = t->inputs[q] = known_inputs(w, p, t, st->parents[q]);
         for (uint32_t m = 0; m < in->count; m++) {
-            bool asked = in->places[m].registration == p->registration;
+            bool asked = in->places[m].registration == p->registration || in->places[m].registration == NOBODY;
             for (uint32_t k = 0; k < m && !asked; k++)
                 asked = in->places[k].registration == in->places[m].registration;
             if (!asked)
@@ -373,6 +374,7 @@ static void finish(struct world *w, struct process *p, struct task_model *t, boo
 {
     p->busy--;
     t->attempt->ended_well |= ok;
+    t->attempt->rides = ok && t->attempt->stage + 1 < t->attempt->job->stage_count && chance(w, w->rides);
     say(w, t, CONTROL_FINISHED, 0, ok);
     start_ready(w, p);
 }
@@ -405,14 +407,20 @@ static bool fails(struct world *w, struct task_model *t)
     return true;
 }
 
+/* What lies here, and what came with the inputs. */
 static void read_local(struct world *w, struct process *p, struct task_model *t)
 {
     const struct stage_model *st = &t->attempt->job->stages[t->attempt->stage];
     for (uint32_t q = 0; q < st->parent_count; q++) {
         const struct inputs_model *in = t->inputs[q];
+        bool rode = false;
         for (uint32_t m = 0; m < in->count; m++) {
-            if (in->places[m].registration == p->registration && !control_holds(p->control, in->job, in->stage, m, in->places[m].attempt))
+            uint32_t at = in->places[m].registration;
+            if (at == NOBODY && !rode && strikes(w, FAULT_CORRUPT))
+                lose_map(w, t, q, m, ERR_CHUNK_DAMAGED);
+            else if (at != NOBODY && at == p->registration && !control_holds(p->control, in->job, in->stage, m, in->places[m].attempt))
                 lose_map(w, t, q, m, ERR_FETCH_FAILED);
+            rode |= at == NOBODY;
         }
     }
 }

@@ -254,7 +254,7 @@ void accept_done(struct world *w, struct attempt_model *a)
 void check_launch(struct world *w, const struct attempt_model *a)
 {
     const struct attempt_model *winner = a->job->winner[a->stage][a->partition];
-    if (winner && a->job->determinate && !winner->missed && w->registrations[winner->registration].live)
+    if (winner && a->job->determinate && !winner->missed && (winner->rides || w->registrations[winner->registration].live))
         violate(w, "I6", "job %llu: stage %u partition %u runs again, but its output lies where it was", (unsigned long long)a->job->id, a->stage,
                 a->partition);
 }
@@ -330,7 +330,7 @@ void check_commit(struct world *w, struct job_model *job)
     job->committing = true;
     for (uint32_t p = 0; p < job->stages[last].tasks; p++) {
         uint64_t id = 0, executor, attempt;
-        const void *m = sched_manifest(w->sched, job->id, last, p, &bytes);
+        const void *m = sched_kept(w->sched, job->id, last, p, &bytes);
         if (bytes == sizeof id)
             memcpy(&id, m, sizeof id);
         const struct attempt_model *a = job->winner[last][p];

@@ -85,6 +85,7 @@ struct attempt_model {
     bool ran, ended_well;
     bool mixed;                          /* it read outputs that do not belong together */
     bool missed;                         /* a reader has told the driver that its output cannot be read */
+    bool rides;                          /* its output went to the driver with the completion */
     uint64_t value, rows_out, rows_in;
     uint64_t lineage[STAGES_MAX];        /* which outputs of each indeterminate ancestor it came of */
 };
@@ -92,7 +93,7 @@ struct attempt_model {
 /* ---- processes ---- */
 
 struct place {                           /* where one map output lies */
-    uint32_t registration;
+    uint32_t registration;               /* NOBODY: it came with the inputs */
     uint64_t attempt;
 };
 
@@ -201,6 +202,7 @@ struct world {
     uint64_t order, hash, events;
     bool on[FAULT_COUNT];
     double rate[FAULT_COUNT];
+    double rides;                        /* share of outputs that ride in completions */
     uint64_t fired[FAULT_COUNT];
     int64_t delay_us, fault_gap_us;
     bool healed, never_return, same_id;

@@ -296,6 +296,7 @@ static void choose_faults(struct world *w)
     w->fault_gap_us = SEC / 100 << rng_below(&w->rng, 7);
     w->faults_end = (int64_t)(2 + rng_below(&w->rng, 30)) * SEC;
     w->same_id = chance(w, 0.3);
+    w->rides = chance(w, 0.4) ? 0 : rng_double(&w->rng);
     w->never_return = w->on[FAULT_ALL_LOST] && chance(w, 0.15);
 }
 

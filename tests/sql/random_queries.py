@@ -17,7 +17,8 @@ import tpch  # noqa: E402
 
 LAYOUTS = {"embedded": [],
            "2 executors, exchanges": ["--executors", "2", "--slots", "1", "--conf", "drover.plan.single=false", "--conf", "drover.broadcast.max=0"],
-           "4 executors, batches of 7": ["--executors", "4", "--slots", "1", "--conf", "drover.plan.single=false", "--conf", "drover.batch.rows=7"]}
+           "4 executors, batches of 7": ["--executors", "4", "--slots", "1", "--conf", "drover.plan.single=false", "--conf", "drover.batch.rows=7",
+                                         "--conf", "drover.shuffle.ride.max=0"]}
 COLUMNS = {"a": "int", "b": "int", "c": "dec", "d": "dbl", "s": "str", "u": "str", "t": "date", "f": "bool"}
 TABLES = {"big": 3000, "mid": 200, "low": 12, "nil": 0}
 

@@ -2,7 +2,8 @@
 """Runs the .test files through drover, in every layout, and compares: run.py [--quick] [--drover PATH] [FILE]...
 
 One process a layout runs all files. A layout is a number of executors, a batch size and whether small queries may
-run in one task; with that off, exchanges happen between the executors.
+run in one task; with that off, exchanges happen between the executors. Small outputs ride in completions but for
+batches of 1, where all are fetched.
 """
 import argparse
 import collections
@@ -96,6 +97,7 @@ def run_layout(args, files, layout, script):
     executors, batch, single = layout
     command = [os.path.abspath(args.drover), "sql", "--format", "jsonl", "--keep-going", "--executors", str(executors), "--slots", "2" if executors == 1 else "1",
                "--memory", "1g", "--conf", f"drover.batch.rows={batch}", "--conf", f"drover.plan.single={str(single).lower()}",
+               "--conf", f"drover.shuffle.ride.max={0 if batch == 1 else '8k'}",
                "-f", script]
     with tempfile.TemporaryDirectory() as cwd:  # where tables without a location go
         p = subprocess.run(command, capture_output=True, text=True, timeout=args.timeout, cwd=cwd)

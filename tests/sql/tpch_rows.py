@@ -14,7 +14,7 @@ import tpch  # noqa: E402
 LAYOUTS = {"embedded": [], "1 executor": ["--executors", "1", "--slots", "1"], "2 executors": ["--executors", "2", "--slots", "1"],
            "4 executors": ["--executors", "4", "--slots", "1"],
            "4 executors, exchanges": ["--executors", "4", "--slots", "1", "--conf", "drover.plan.single=false", "--conf",
-                                      "drover.broadcast.max=0"]}
+                                      "drover.broadcast.max=0", "--conf", "drover.shuffle.ride.max=0"]}
 
 
 def main():

@@ -131,7 +131,7 @@ static inline int scan_rows(struct scan *s, struct buf *out, uint64_t *ret_rows,
         int rc = s->format->next(s->r, &b, err);
         if (rc || !b)
             return rc;
-        ASSERT(b->sel_count > 0 && b->rows <= batch_rows());
+        ASSERT(b->sel_count <= b->rows && b->rows <= batch_rows());
         if (ret_rows)
             *ret_rows += b->sel_count;
         for (uint32_t k = 0; k < b->sel_count && out; k++) {

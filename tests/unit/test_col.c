@@ -2,7 +2,7 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "common/col/column.h"
+#include "common/col/builder.h"
 #include "tests/unit/suite.h"
 
 START_TEST(types_are_interned_and_spelt)
@@ -41,6 +41,47 @@ START_TEST(types_are_interned_and_spelt)
         ck_assert_msg(type_parse(bad[i], &t, &err) != 0, "%s is no type", bad[i]);
         error_fini(&err);
     }
+}
+END_TEST
+
+/* Names of fields may be anything: JSON's keys are. Plans and frames carry types as text, and must read them back. */
+START_TEST(types_survive_their_text)
+{
+    char *many = xcalloc(1, 100001);
+    memset(many, 'n', 100000);
+    const char *names[] = {"plain", "a-b", "@type", "a b", "x:int,y", "`", "a``b>", "", many, "\xc3\xa4"};
+    const struct type *inner = type_of(TYPE_INT), *types[ARRAY_LEN(names)];
+    bool nullable[ARRAY_LEN(names)];
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        inner = types[i] = i % 2 ? type_struct(1, &inner, &names[i], (bool[]){true}) : type_array(inner, true);
+        nullable[i] = true;
+    }
+    const struct type *t = type_struct(ARRAY_LEN(names), types, names, nullable), *again;
+    struct error err = ERROR_INIT;
+    ck_assert_int_eq(type_parse(t->ddl, &again, &err), 0);
+    ck_assert_ptr_eq(t, again);
+    ck_assert(strstr(t->text, "struct<plain:array<int>,a-b:struct<a-b:array<int>>,@type:") == t->text); /* Spark's catalogString */
+
+    struct builder bd;
+    builder_init(&bd, 1, &t, NULL);
+    column_builder_put_null(builder_column(&bd, 0));
+    ck_assert_int_eq(builder_end_row(&bd, &err), 0);
+    struct sealed *run = builder_seal(&bd), *back;
+    builder_fini(&bd);
+    struct buf frame = BUF_INIT;
+    frame_encode(run, FRAME_RAW, &frame);
+    size_t used;
+    ck_assert_int_eq(frame_decode(frame.data, frame.bytes, NULL, &back, &used, &err), 0);
+    ck_assert_ptr_eq(back->cols[0].type, t);
+    sealed_unref(back);
+    sealed_unref(run);
+    buf_fini(&frame);
+    xfree(many);
+
+    /* The text alone does not tell these apart. */
+    const struct type *two[] = {type_of(TYPE_INT), type_of(TYPE_INT)};
+    const char *left[] = {"x:int,y", "z"}, *right[] = {"x", "y:int,z"};
+    ck_assert_ptr_ne(type_struct(2, two, left, nullable), type_struct(2, two, right, nullable));
 }
 END_TEST
 
@@ -124,6 +165,7 @@ END_TEST
 static void add(TCase *tc)
 {
     tcase_add_test(tc, types_are_interned_and_spelt);
+    tcase_add_test(tc, types_survive_their_text);
     tcase_add_test(tc, the_calendar_is_its_own_inverse);
     tcase_add_test(tc, doubles_in_the_shortest_form);
     tcase_add_test(tc, string_views);

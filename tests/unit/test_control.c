@@ -361,6 +361,23 @@ START_TEST(a_later_attempt_replaces_the_output)
 }
 END_TEST
 
+START_TEST(an_output_that_rides_is_not_held)
+{
+    plan(1, 0, true);
+    launch(1, 0, 10, 2);
+    event((struct control_event){.kind = CONTROL_FINISHED, .attempt_id = 10, .ok = true, .rides = true});
+    finished(11, true);
+    flush();
+    ck_assert_uint_eq(action(CONTROL_REPORT)->count, 2);
+    ck_assert(!control_holds(c, 1, 0, 0, 10) && control_holds(c, 1, 0, 1, 11));
+    launch(1, 0, 20, 2);
+    event((struct control_event){.kind = CONTROL_FINISHED, .attempt_id = 21, .ok = true, .rides = true});
+    flush();
+    ck_assert_uint_eq(action(CONTROL_DROP_OUTPUT)->attempt_id, 11); /* what an earlier attempt left here is nobody's */
+    ck_assert_uint_eq(look().outputs, 0);
+}
+END_TEST
+
 /* ---- kills ---- */
 
 START_TEST(a_queued_attempt_is_killed_at_once)
@@ -694,7 +711,7 @@ static void add(TCase *tc)
               a_launch_of_what_has_ended_is_a_duplicate_too, nothing_is_taken_before_the_registration, another_epoch_is_ignored,
               another_incarnation_is_ignored, many_attempts_are_found_again, completions_go_out_together_at_the_end_of_the_turn,
               outputs_are_held_once_they_are_reported, results_leave_no_output, a_failure_is_reported_and_leaves_nothing,
-              a_later_attempt_replaces_the_output, a_queued_attempt_is_killed_at_once,
+              a_later_attempt_replaces_the_output, an_output_that_rides_is_not_held, a_queued_attempt_is_killed_at_once,
               a_running_attempt_is_told_and_reported_when_it_ends, a_killed_attempt_that_ends_well_leaves_nothing,
               a_kill_between_end_and_report_still_counts, a_parked_attempt_is_run_to_see_its_kill,
               a_killed_attempt_that_parks_goes_on_at_once, killing_twice_or_the_unknown_does_nothing,

@@ -950,6 +950,35 @@ START_TEST(test_memory_refused)
 }
 END_TEST
 
+/* Rows for many partitions take more memory together than the task has: the sink hands over what it has collected. */
+START_TEST(test_exchange_under_pressure)
+{
+    init();
+    struct sealed *s;
+    struct row *rows = make_rows(60000, 60000, 3, &s);
+    struct pnode *src = values(s, ROW_COLS, row_types);
+    struct expr *c = col(src, 0);
+    struct plan_agg aggs[1] = {agg("count", &c, 1)};
+    struct pnode *read = read_of(0, src, false);
+    struct stage_plan *plans[2] = {stage(exchange(src, EXCHANGE_HASH, 200, 1), 1, 200),
+                                   stage(result(aggregate(read, AGG_MODE_COMPLETE, 0, aggs, 1)), 200, 1)};
+    struct local_job job = {.stages = plans, .stage_count = 2, .memory = 1 << 20};
+    uint32_t n;
+    char **l = run_lines(&job, &n, NULL);
+    long sum = 0, want = 0;
+    for (uint32_t i = 0; i < 60000; i++)
+        want += !rows[i].null[0];
+    for (uint32_t i = 0; i < n; i++)
+        sum += atol(l[i]);
+    ck_assert_uint_eq(n, 200);
+    ck_assert_int_eq(sum, want);
+    free_lines(l, n);
+    free(rows);
+    sealed_unref(s);
+    fini();
+}
+END_TEST
+
 START_TEST(test_tiny_tasks)
 {
     init();
@@ -984,7 +1013,7 @@ static void add(TCase *tc)
 {
     ADD_TESTS(tc, test_aggregate, test_aggregate_evicts, test_join, test_join_large, test_shared_build_blocked,
               test_shared_build_fails, test_join_single, test_sort, test_sort_evicts, test_sorted_merge, test_limit_union_range,
-              test_memory_refused, test_tiny_tasks);
+              test_memory_refused, test_exchange_under_pressure, test_tiny_tasks);
 }
 
 SUITE_MAIN("op", add)

@@ -569,6 +569,74 @@ START_TEST(only_lost_outputs_are_made_again)
 }
 END_TEST
 
+/* Done, and its output, the attempt's id, rides. */
+static uint64_t done_riding(struct run *r)
+{
+    struct attempt_result res = {.attempt_id = r->id, .rows_out = 10, .bytes_out = 100, .run_us = 1000, .output = &r->id, .output_bytes = sizeof r->id};
+    r->over = true;
+    event((struct sched_event){.kind = SCHED_ATTEMPTS_DONE, .executor_id = r->executor, .incarnation = r->incarnation, .done_count = 1, .done = &res});
+    return r->id;
+}
+
+static uint64_t kept(uint32_t stage, uint32_t partition)
+{
+    uint64_t id = 0;
+    uint32_t bytes;
+    const void *p = sched_kept(s, 1, stage, partition, &bytes);
+    ck_assert(p ? bytes == sizeof id : bytes == 0);
+    if (p)
+        memcpy(&id, p, sizeof id);
+    return id;
+}
+
+START_TEST(outputs_that_ride_outlive_their_executors)
+{
+    uint64_t executor, attempt, rode[4];
+    join(1, 5, 2);
+    join(2, 5, 2);
+    submit(1, "4 1<0r");
+    for (uint32_t p = 0; p < 4; p++)
+        rode[p] = p < 3 ? done_riding(get(1, 0, p)) : done(get(1, 0, p));
+    for (uint32_t p = 0; p < 4; p++) {
+        ck_assert(sched_output(s, 1, 0, p, &executor, &attempt) && attempt == rode[p]);
+        ck_assert_int_eq(executor == 0, p < 3);
+        ck_assert_uint_eq(kept(0, p), p < 3 ? rode[p] : 0);
+    }
+    uint64_t holder = executor;
+    ck_assert_uint_eq(get(1, 1, 0)->executor, holder); /* what rode pulls nowhere */
+    uint32_t before = run_count;
+    lose(3 - holder, 5);
+    ck_assert_uint_eq(run_count, before);
+    lose(holder, 5);
+    join(3, 5, 4);
+    ck_assert_ptr_null(find(1, 0, 0));
+    done(get(1, 0, 3));
+    done(get(1, 1, 0));
+    ck_assert_int_eq(state(1), JOB_DONE);
+    ck_assert_uint_eq(kept(0, 0), 0); /* let go with the job */
+}
+END_TEST
+
+START_TEST(a_damaged_output_that_rode_is_made_again)
+{
+    uint64_t executor, attempt;
+    join(1, 5, 2);
+    submit(1, "2 1<0r");
+    uint64_t first = done_riding(get(1, 0, 0));
+    done_riding(get(1, 0, 1));
+    fetch_failed_one(get(1, 1, 0), 0, 0, first);
+    ck_assert_uint_eq(kept(0, 0), 0);
+    ck_assert(!sched_output(s, 1, 0, 0, &executor, &attempt));
+    ck_assert_ptr_null(find(1, 0, 1));
+    done(get(1, 0, 0)); /* it does not ride this time */
+    ck_assert(sched_output(s, 1, 0, 0, &executor, &attempt) && executor == 1);
+    fetch_failed_one(get(1, 1, 0), 0, 0, first); /* old news */
+    ck_assert_ptr_null(find(1, 0, 0));
+    done(get(1, 1, 0));
+    ck_assert_int_eq(state(1), JOB_DONE);
+}
+END_TEST
+
 START_TEST(outputs_that_nobody_needs_are_not_made_again)
 {
     join(1, 5, 1);
@@ -955,7 +1023,7 @@ START_TEST(a_write_commits_once)
     ck_assert_int_eq(state(1), JOB_COMMITTING);
     uint32_t bytes;
     uint64_t winner, id;
-    memcpy(&id, sched_manifest(s, 1, 0, 1, &bytes), 8);
+    memcpy(&id, sched_kept(s, 1, 0, 1, &bytes), 8);
     ck_assert_uint_eq(bytes, 8);
     ck_assert(sched_output(s, 1, 0, 1, &winner, &winner));
     ck_assert_uint_eq(winner, id);
@@ -1004,7 +1072,7 @@ START_TEST(a_lost_writer_is_replaced_and_only_one_counts)
     ck_assert_uint_eq(commits, 0);
     uint64_t id = done(get(1, 0, 0)), got;
     uint32_t bytes;
-    memcpy(&got, sched_manifest(s, 1, 0, 0, &bytes), 8);
+    memcpy(&got, sched_kept(s, 1, 0, 0, &bytes), 8);
     ck_assert_uint_eq(got, id);
 }
 END_TEST
@@ -1236,6 +1304,7 @@ int main(void)
         T(a_retry_comes_back_when_the_others_are_lost), T(failed_attempts_are_counted), T(a_lost_executor_costs_only_what_it_ran),
         T(a_lost_executor_is_no_failure_of_its_tasks), T(a_task_that_takes_executors_with_it_ends_its_job),
         T(only_lost_outputs_are_made_again),
+        T(outputs_that_ride_outlive_their_executors), T(a_damaged_output_that_rode_is_made_again),
         T(outputs_that_nobody_needs_are_not_made_again), T(inputs_lost_earlier_are_noticed_when_they_are_needed_again),
         T(finished_results_stay_finished), T(a_new_incarnation_replaces_the_old), T(an_older_incarnation_is_refused),
         T(the_loss_of_an_old_incarnation_is_old_news), T(a_loss_is_told_once), T(lost_executors_are_forgotten_in_time),

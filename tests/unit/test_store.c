@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "executor/shuffle/riding.h"
 #include "executor/shuffle/store_impl.h"
 #include "tests/unit/suite.h"
 
@@ -205,6 +206,50 @@ START_TEST(a_changed_byte_is_noticed)
 }
 END_TEST
 
+/* What rides is the same frames, found by partition. */
+START_TEST(an_output_rides)
+{
+    struct error err = ERROR_INIT;
+    struct buf b = BUF_INIT;
+    open_store(1 << 30, "/tmp");
+    struct map_output *o = publish(1, true);
+    size_t from, to, used, table = 8 + (PARTITIONS - 1) * 8, whole = table + o->pieces[0].bytes.bytes;
+    ck_assert(!riding_encode(o, whole - 1, &b) && b.bytes == 0);
+    ck_assert(riding_encode(o, whole, &b) && b.bytes == whole);
+    for (uint32_t p = 0; p <= PARTITIONS; p++) {
+        uint32_t next = p, count = 0;
+        ck_assert_int_eq(riding_find(b.data, b.bytes, p == PARTITIONS ? OUTPUT_ALL : p, &from, &to, &err), 0);
+        for (; from < to; from += used, count++) {
+            struct sealed *s;
+            ck_assert_int_eq(frame_decode(b.data + from, to - from, NULL, &s, &used, &err), 0);
+            if (p < PARTITIONS)
+                check_run(s, &next, p);
+            sealed_unref(s);
+        }
+        ck_assert_uint_eq(count, p == PARTITIONS ? RUNS : p == PARTITIONS - 1 ? 0 : RUNS / (PARTITIONS - 1));
+    }
+    for (size_t at = 0; at < table; at++) { /* each byte of its table counts */
+        b.data[at] ^= 64;
+        ck_assert_int_eq(riding_find(b.data, b.bytes, 1, &from, &to, &err), ERR_CHUNK_DAMAGED);
+        error_fini(&err);
+        b.data[at] ^= 64;
+    }
+    ck_assert_int_eq(riding_find(b.data, b.bytes - 1, 1, &from, &to, &err), ERR_CHUNK_DAMAGED);
+    error_fini(&err);
+    buf_fini(&b);
+    map_output_unref(o);
+    o = map_output_new(st, 7, 2, 0, 1, PARTITIONS, true); /* no rows at all */
+    ck_assert_int_eq(map_output_finish(o, &err), 0);
+    ck_assert(riding_encode(o, 100, &b) && b.bytes > 0);
+    ck_assert_int_eq(riding_find(b.data, b.bytes, OUTPUT_ALL, &from, &to, &err), 0);
+    ck_assert_uint_eq(from, to);
+    ck_assert(!riding_encode(o, 0, &b));
+    map_output_unref(o);
+    buf_fini(&b);
+    close_store();
+}
+END_TEST
+
 START_TEST(a_folder_that_is_not_there)
 {
     struct error err = ERROR_INIT;
@@ -225,7 +270,7 @@ static void add(TCase *tc)
 {
     ADD_TESTS(tc, runs_are_handed_over, frames_in_memory);
     tcase_add_loop_test(tc, frames_in_a_file, 0, 2);
-    ADD_TESTS(tc, a_full_account_moves_runs_out, a_changed_byte_is_noticed, a_folder_that_is_not_there);
+    ADD_TESTS(tc, a_full_account_moves_runs_out, an_output_rides, a_changed_byte_is_noticed, a_folder_that_is_not_there);
 }
 
 SUITE_MAIN("store", add)

@@ -436,30 +436,26 @@ int csv_next(struct reader *r, struct batch **ret, struct error *err)
 {
     struct batch *b = &r->batch;
     *ret = NULL;
-    for (;;) {
-        arena_reset(&r->batch_arena);
-        TRY(csv_take(&r->tokens, &r->window, batch_rows(), err));
-        uint32_t n = r->tokens.rows;
-        r->metrics.bytes_read = byte_source_consumed(r->window.source);
-        if (n == 0)
-            return 0;
-        *b = (struct batch){.rows = n, .col_count = r->column_count, .cols = r->columns, .sel_count = n};
-        for (uint32_t i = 0; i < r->total; i++) {
-            r->cols[i].decoded = false;
-            r->columns[i] = (struct column){.type = r->cols[i].type, .phys = type_phys(r->cols[i].type), .rows = n};
-        }
-        TRY(row_scan_apply(&r->scan, b, decode, r, err));
-        for (uint32_t i = 0; i < r->column_count && b->sel_count > 0; i++)
-            TRY(decode(r, i, err));
-        if (b->sel_count > 0)
-            TRY(judge(r, err));
-        r->metrics.rows_read += n;
-        r->metrics.rows_out += b->sel_count;
-        if (b->sel_count > 0) {
-            *ret = b;
-            return 0;
-        }
+    arena_reset(&r->batch_arena);
+    TRY(csv_take(&r->tokens, &r->window, batch_rows(), err));
+    uint32_t n = r->tokens.rows;
+    r->metrics.bytes_read = byte_source_consumed(r->window.source);
+    if (n == 0)
+        return 0;
+    *b = (struct batch){.rows = n, .col_count = r->column_count, .cols = r->columns, .sel_count = n};
+    for (uint32_t i = 0; i < r->total; i++) {
+        r->cols[i].decoded = false;
+        r->columns[i] = (struct column){.type = r->cols[i].type, .phys = type_phys(r->cols[i].type), .rows = n};
     }
+    TRY(row_scan_apply(&r->scan, b, decode, r, err));
+    for (uint32_t i = 0; i < r->column_count && b->sel_count > 0; i++)
+        TRY(decode(r, i, err));
+    if (b->sel_count > 0)
+        TRY(judge(r, err));
+    r->metrics.rows_read += n;
+    r->metrics.rows_out += b->sel_count;
+    *ret = b;
+    return 0;
 }
 
 void csv_metrics(const struct reader *r, struct reader_metrics *ret)

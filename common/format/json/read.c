@@ -292,26 +292,22 @@ static void make_batch(struct reader *r)
 int json_next(struct reader *r, struct batch **ret, struct error *err)
 {
     *ret = NULL;
-    for (;;) {
-        sealed_unref(r->sealed);
-        r->sealed = NULL;
-        r->rows = 0;
-        arena_reset(&r->batch_arena);
-        TRY(fill_batch(r, err));
-        r->metrics.bytes_read = byte_source_consumed(r->window.source);
-        if (r->rows == 0)
-            return 0;
-        make_batch(r);
-        if (r->o.text.mode == MODE_DROP)
-            drop_bad(r);
-        TRY(row_scan_apply(&r->scan, &r->batch, NULL, NULL, err));
-        r->metrics.rows_read += r->rows;
-        r->metrics.rows_out += r->batch.sel_count;
-        if (r->batch.sel_count) {
-            *ret = &r->batch;
-            return 0;
-        }
-    }
+    sealed_unref(r->sealed);
+    r->sealed = NULL;
+    r->rows = 0;
+    arena_reset(&r->batch_arena);
+    TRY(fill_batch(r, err));
+    r->metrics.bytes_read = byte_source_consumed(r->window.source);
+    if (r->rows == 0)
+        return 0;
+    make_batch(r);
+    if (r->o.text.mode == MODE_DROP)
+        drop_bad(r);
+    TRY(row_scan_apply(&r->scan, &r->batch, NULL, NULL, err));
+    r->metrics.rows_read += r->rows;
+    r->metrics.rows_out += r->batch.sel_count;
+    *ret = &r->batch;
+    return 0;
 }
 
 void json_metrics(const struct reader *r, struct reader_metrics *ret)

@@ -246,7 +246,7 @@ PQ_HOT bool pq_convert(const struct pq_conv *cv, const void *raw, void *out, con
         EACH(((double *)out)[i] = i32[i]);
         break;
     case PQ_CONV_I32_I128:
-        EACH(o128[i] = i32[i] * cv->mul);
+        EACH(over |= __builtin_mul_overflow((int128_t)i32[i], cv->mul, &o128[i]));
         break;
     case PQ_CONV_I64_MUL:
         EACH(over |= __builtin_mul_overflow(i64[i], mul, &o64[i]));

@@ -3,7 +3,7 @@
 
 int pq_can_write(const struct type *t, const char *name, struct error *err)
 {
-    if (t->id == TYPE_NULL || t->id == TYPE_INTERVAL_YM || t->id == TYPE_INTERVAL_DT)
+    if (t->id == TYPE_INTERVAL_YM || t->id == TYPE_INTERVAL_DT)
         return error_setf(err, ERR_UNSUPPORTED_FEATURE, "message",
                           "Parquet cannot hold the column %s of the type %s; cast it", name, t->text);
     for (uint32_t i = 0; i < t->child_count; i++)
@@ -25,6 +25,7 @@ static uint32_t decimal_bytes(unsigned precision)
 struct pq_form pq_form_of(const struct type *t)
 {
     switch (t->id) {
+    case TYPE_NULL: /* as Spark: booleans, all null */
     case TYPE_BOOLEAN: return (struct pq_form){t, PQ_BOOLEAN, PQ_HOLD_BOOL, 1};
     case TYPE_FLOAT: return (struct pq_form){t, PQ_FLOAT, PQ_HOLD_F, 4};
     case TYPE_DOUBLE: return (struct pq_form){t, PQ_DOUBLE, PQ_HOLD_F, 8};
@@ -58,8 +59,8 @@ static int converted_type(const struct type *t)
 /* LogicalType is a union of structs: which one, and its fields. */
 static void put_logical_type(const struct type *ty, struct thrift_out *t)
 {
-    static const uint8_t members[TYPE_ID_COUNT] = {[TYPE_STRING] = 1,    [TYPE_DECIMAL] = 5,       [TYPE_DATE] = 6, [TYPE_TIMESTAMP] = 8,
-                                                   [TYPE_TIMESTAMP_NTZ] = 8, [TYPE_TINYINT] = 10, [TYPE_SMALLINT] = 10};
+    static const uint8_t members[TYPE_ID_COUNT] = {[TYPE_STRING] = 1,    [TYPE_DECIMAL] = 5,       [TYPE_DATE] = 6,      [TYPE_TIMESTAMP] = 8,
+                                                   [TYPE_TIMESTAMP_NTZ] = 8, [TYPE_TINYINT] = 10, [TYPE_SMALLINT] = 10, [TYPE_NULL] = 11};
     if (!members[ty->id])
         return;
     thrift_put_begin(t, 10);

@@ -16,8 +16,7 @@ void pq_leaf_init(struct pq_leaf *l, const struct pq_file *file, const struct pq
     *l = (struct pq_leaf){.node = node, .type = type, .conv = conv, .pages_skipped = file->pages_skipped};
     l->source = (struct pq_page_source){.path = file->path, .column = node->name, .fd = file->fd, .mem = file->mem,
                                         .codecs = file->codecs, .bytes_read = file->bytes_read};
-    l->values = (struct pq_values){.source = &l->source, .node = node, .raw = conv.raw, .arena = &l->arena};
-    arena_init(&l->arena);
+    pq_values_init(&l->values, &l->source, node, conv.raw);
 }
 
 void pq_leaf_fini(struct pq_leaf *l)
@@ -39,7 +38,6 @@ void pq_leaf_fini(struct pq_leaf *l)
     pq_mem_free(mem, &l->lv_rep, &l->lv_rep_cap);
     pq_mem_free(mem, &l->e_def, &l->e_def_cap);
     pq_mem_free(mem, &l->e_rep, &l->e_rep_cap);
-    arena_fini(&l->arena);
 }
 
 void pq_leaf_begin(struct pq_leaf *l, const struct pq_chunk *chunk, const struct pq_location *locations,
@@ -59,7 +57,7 @@ void pq_leaf_begin(struct pq_leaf *l, const struct pq_chunk *chunk, const struct
 static void begin_batch(struct pq_leaf *l)
 {
     pq_source_recycle(&l->source);
-    arena_reset(&l->arena);
+    pq_values_recycle(&l->values);
 }
 
 /* ---- the dictionary ---- */
@@ -110,7 +108,7 @@ static void gather(struct pq_leaf *l, uint32_t from, uint32_t to, const uint16_t
 static int decode_dictionary(struct pq_leaf *l, const struct pq_bytes *body, const struct pq_page *page, struct error *err)
 {
     uint32_t bytes = phys_bytes(l->conv.phys), count = page->value_count;
-    struct pq_values plain = {.source = &l->source, .node = l->node, .raw = l->conv.raw, .arena = &l->arena}; /* owns nothing */
+    struct pq_values plain = {.source = &l->source, .node = l->node, .raw = l->conv.raw}; /* plain: owns nothing */
     bool convert = l->conv.op != PQ_CONV_NONE;
     TRY(pq_mem_grow(l->source.mem, &l->dict, &l->dict_cap, ((size_t)count + 1) * bytes, err));
     if (convert)

@@ -47,7 +47,6 @@ struct pq_leaf {
     size_t codes_cap;
     uint8_t *nulls;
     size_t nulls_cap;
-    struct arena arena;        /* strings made for the batch */
 
     /* Entries of repeated columns. */
     uint8_t *lv_def, *lv_rep;  /* decoded, not consumed */

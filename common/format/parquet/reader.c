@@ -355,7 +355,6 @@ static int apply_page_index(struct reader *r, const struct pq_group *g, struct e
         const struct pq_chunk *chunk = &g->chunks[n->leaf];
         if (!chunk->column_index || !chunk->offset_index)
             continue;
-        /* Worth reading only when the chunk's own range does not already satisfy the conjunct everywhere. */
         const uint8_t *bytes;
         uint32_t count;
         struct pq_column_index ci;
@@ -667,10 +666,8 @@ static int parquet_next(struct reader *r, struct batch **ret, struct error *err)
             skip_all(r, (uint64_t)(g->from - r->row));
         int64_t left = g->to - r->row;
         TRY(make_batch(r, left < batch_rows() ? (uint32_t)left : batch_rows(), err));
-        if (r->batch.sel_count > 0) {
-            *ret = &r->batch;
-            return 0;
-        }
+        *ret = &r->batch;
+        return 0;
     }
 }
 

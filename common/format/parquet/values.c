@@ -1,12 +1,39 @@
 /* Values of a page; see values.h. */
 #include "common/format/parquet/values.h"
 
+void pq_values_init(struct pq_values *v, struct pq_page_source *source, const struct pq_node *node, enum pq_raw raw)
+{
+    *v = (struct pq_values){.source = source, .node = node, .raw = raw};
+    arena_init(&v->arena);
+}
+
+void pq_values_recycle(struct pq_values *v)
+{
+    arena_reset(&v->arena);
+    v->kept = 0;
+}
+
 void pq_values_fini(struct pq_values *v)
 {
     struct pq_mem *mem = v->source->mem;
     pq_mem_free(mem, &v->last, &v->last_cap);
     pq_mem_free(mem, &v->lengths, &v->lengths_cap);
     pq_mem_free(mem, &v->suffixes, &v->suffixes_cap);
+    account_release(mem->account, v->kept_cap);
+    arena_fini(&v->arena);
+}
+
+/* Memory that lives as long as the batch: a few bytes of a page may ask for much of it. */
+static int keep(struct pq_values *v, size_t bytes, void *ret, struct error *err)
+{
+    v->kept += bytes + 16; /* for the arena's alignment */
+    if (v->kept > v->kept_cap) {
+        size_t more = v->kept - v->kept_cap + v->kept / 2; /* its chunks are larger than what is asked for */
+        TRY(account_reserve(v->source->mem->account, more, err));
+        v->kept_cap += more;
+    }
+    *(void **)ret = arena_alloc(&v->arena, bytes);
+    return 0;
 }
 
 static int damaged(const struct pq_values *v, struct error *err, const char *why)
@@ -225,7 +252,11 @@ static int read_delta_bytes(struct pq_values *v, struct strview *out, uint32_t c
         if (out && v->node->phys == PQ_FIXED && bytes != v->node->type_length)
             return damaged(v, err, "a value of fixed length has another length");
         if (out) {
-            const char *p = bytes > STRVIEW_INLINE ? arena_dup(v->arena, v->last, bytes) : v->last;
+            char *p = v->last;
+            if (bytes > STRVIEW_INLINE) {
+                TRY(keep(v, bytes, &p, err));
+                memcpy(p, v->last, bytes);
+            }
             make_view(&out[i], (const uint8_t *)p, (uint32_t)bytes);
         }
     }
@@ -332,7 +363,8 @@ static int read_split(struct pq_values *v, void *raw, uint32_t at, uint32_t coun
             ((uint64_t *)raw)[at + i] = x;
         }
     } else {
-        uint8_t *bytes = arena_alloc(v->arena, count * width + PQ_PAD);
+        uint8_t *bytes;
+        TRY(keep(v, count * width + PQ_PAD, &bytes, err));
         for (size_t b = 0; b < width; b++)
             for (uint32_t i = 0; i < count; i++)
                 bytes[i * width + b] = p[b * stride + i];

@@ -1,7 +1,7 @@
 /*
  * The values of one page behind its levels, in any encoding: decoded into a batch, under a selection where that saves
  * work, or passed over. Only dense values are here; who is null is the levels' matter. Views point into the page, or
- * into the arena where strings must be put together. Thread: the reader's.
+ * into the arena where strings must be put together, until the batch's end. Thread: the reader's.
  */
 #pragma once
 
@@ -15,7 +15,8 @@ struct pq_values {
     struct pq_page_source *source; /* its memory, and its place in messages */
     const struct pq_node *node;
     enum pq_raw raw;               /* how they come out */
-    struct arena *arena;           /* of the batch */
+    struct arena arena;            /* strings made for the batch: kept bytes of them, up to kept_cap reserved */
+    size_t kept, kept_cap;
 
     enum pq_mode mode;
     const uint8_t *data, *data_end;
@@ -29,7 +30,9 @@ struct pq_values {
     int64_t *lengths, *suffixes;
     size_t lengths_cap, suffixes_cap;
 };
+void pq_values_init(struct pq_values *v, struct pq_page_source *source, const struct pq_node *node, enum pq_raw raw);
 void pq_values_fini(struct pq_values *v);
+void pq_values_recycle(struct pq_values *v); /* a batch begins */
 uint32_t pq_raw_bytes(enum pq_raw raw);
 uint32_t pq_plain_width(const struct pq_node *n); /* bytes of a plain value, 0: varies or less than a byte */
 

@@ -110,31 +110,27 @@ static int collect(struct reader *r, uint32_t *ret_rows, struct error *err)
 
 static int text_next(struct reader *r, struct batch **ret, struct error *err)
 {
+    uint32_t n, fields = r->spec->file_schema.count;
     *ret = NULL;
-    for (;;) {
-        uint32_t n, fields = r->spec->file_schema.count;
-        TRY(collect(r, &n, err));
-        r->metrics.bytes_read = byte_source_consumed(r->window.source);
-        if (n == 0)
-            return 0;
-        arena_reset(&r->batch_arena);
-        for (uint32_t i = 0; i < r->spec->column_count; i++) {
-            uint32_t field = r->spec->columns[i];
-            if (field >= fields)
-                r->columns[i] = value_column(&r->split.partition_values[field - fields], n, &r->batch_arena);
-            else
-                r->columns[i] = (struct column){.type = type_of(TYPE_STRING), .phys = PHYS_STR, .kind = COL_FLAT,
-                                                .rows = n, .data = r->views};
-        }
-        r->batch = (struct batch){.rows = n, .col_count = r->spec->column_count, .cols = r->columns, .sel_count = n};
-        TRY(row_scan_apply(&r->scan, &r->batch, NULL, NULL, err));
-        r->metrics.rows_read += n;
-        r->metrics.rows_out += r->batch.sel_count;
-        if (r->batch.sel_count) {
-            *ret = &r->batch;
-            return 0;
-        }
+    TRY(collect(r, &n, err));
+    r->metrics.bytes_read = byte_source_consumed(r->window.source);
+    if (n == 0)
+        return 0;
+    arena_reset(&r->batch_arena);
+    for (uint32_t i = 0; i < r->spec->column_count; i++) {
+        uint32_t field = r->spec->columns[i];
+        if (field >= fields)
+            r->columns[i] = value_column(&r->split.partition_values[field - fields], n, &r->batch_arena);
+        else
+            r->columns[i] = (struct column){.type = type_of(TYPE_STRING), .phys = PHYS_STR, .kind = COL_FLAT,
+                                            .rows = n, .data = r->views};
     }
+    r->batch = (struct batch){.rows = n, .col_count = r->spec->column_count, .cols = r->columns, .sel_count = n};
+    TRY(row_scan_apply(&r->scan, &r->batch, NULL, NULL, err));
+    r->metrics.rows_read += n;
+    r->metrics.rows_out += r->batch.sel_count;
+    *ret = &r->batch;
+    return 0;
 }
 
 static void text_metrics(const struct reader *r, struct reader_metrics *ret)
