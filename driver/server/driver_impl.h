@@ -33,6 +33,8 @@ struct exec {
     uint32_t index;
     uint64_t id, incarnation;
     struct conn *conn;           /* NULL once it is gone */
+    struct conn *data;           /* results come over it; NULL until it is registered and once it is gone */
+    char *data_end;              /* why it went while conn stood */
     char *host, *address;
     uint32_t slots;
     uint64_t memory, pid, rss, memory_used, output_bytes;
