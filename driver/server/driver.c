@@ -165,10 +165,10 @@ static void lose(struct driver *dr, struct exec *x, const char *reason)
 {
     if (!x->live)
         return;
-    struct conn *conn = x->conn;
+    struct conn *conn = x->conn, *data = x->data;
     struct buf text = BUF_INIT;
     x->live = false;
-    x->conn = NULL;
+    x->conn = x->data = NULL;
     buf_addf(&text, "%s; last heartbeat %.1f s ago, resident %.1f MiB, ", reason,
              (double)(clock_mono_us() - x->last_heartbeat_us) / 1e6, (double)x->rss / (1 << 20));
     add_running(dr, x, &text);
@@ -177,6 +177,8 @@ static void lose(struct driver *dr, struct exec *x, const char *reason)
                 (unsigned long long)x->pid, text.data);
     if (conn)
         conn_close(conn, reason);
+    if (data)
+        conn_close(data, reason);
     history_executor_lost(dr->history, x->id, text.data);
     driver_event(dr, &(struct sched_event){.kind = SCHED_EXECUTOR_LOST, .executor_id = x->id, .incarnation = x->incarnation, .reason = text.data});
     buf_fini(&text);
@@ -332,9 +334,42 @@ static void executor_frame(struct driver *dr, struct conn *conn, const struct fr
     case MSG_GOODBYE: lose(dr, x, ((const Drover__Goodbye *)f->message)->reason); break;
     case MSG_COMPLETIONS: on_completions(dr, x, f->message, f); break;
     case MSG_ATTEMPT_FAILED: on_attempt_failed(dr, x, f->message); break;
-    case MSG_RESULT_ROWS: on_result_rows(dr, x, f->message, f); break;
-    default: log_warn("driver", "executor %llu sent %s, which is not for drivers; ignored", (unsigned long long)x->id, msg_name(f->type)); break;
+    default:
+        log_warn("driver", "executor %llu sent %s, which is not for its control connection; ignored", (unsigned long long)x->id, msg_name(f->type));
+        break;
     }
+}
+
+static void on_register_data(struct driver *dr, struct conn *conn, const struct frame *f)
+{
+    uint64_t id = ((const Drover__RegisterData *)f->message)->executor_id;
+    struct exec *x = id >= 1 && id <= dr->exec_count ? dr->execs[id - 1] : NULL;
+    if (!x || !x->live || x->data || x->incarnation != f->incarnation || conn->owner != dr) {
+        conn_reject(conn, "a data connection that cannot be");
+        return;
+    }
+    x->data = conn;
+    conn->owner = x;
+}
+
+static void data_frame(struct driver *dr, struct conn *conn, const struct frame *f)
+{
+    if (f->type == MSG_REGISTER_DATA) {
+        on_register_data(dr, conn, f);
+        return;
+    }
+    if (conn->owner == dr)
+        return;
+    struct exec *x = conn->owner;
+    if (f->incarnation != x->incarnation || !x->live)
+        return;
+    x->last_heartbeat_us = clock_mono_us();
+    if (f->type == MSG_RESULT_ROWS)
+        on_result_rows(dr, x, f->message, f);
+    else if (f->type == MSG_COMPLETIONS)
+        on_completions(dr, x, f->message, f);
+    else
+        log_warn("driver", "executor %llu sent %s, which is not for its data connection; ignored", (unsigned long long)x->id, msg_name(f->type));
 }
 
 /* ---- clients ---- */
@@ -500,6 +535,8 @@ static void frame_cb(struct conn *conn, const struct frame *f)
         client_frame(dr, conn, f);
     else if (conn->role == ROLE_EXECUTOR)
         executor_frame(dr, conn, f);
+    else
+        data_frame(dr, conn, f);
 }
 
 static void leave_session(struct driver *dr, struct conn *conn)
@@ -562,6 +599,11 @@ static void close_cb(struct conn *conn, const char *reason)
         char *why = xasprintf("the connection ended: %s", reason);
         lose(dr, x, why);
         xfree(why);
+    } else if (conn->role == ROLE_EXECUTOR_DATA && conn->owner != dr) {
+        struct exec *x = conn->owner;
+        x->data = NULL;
+        if (x->live) /* its control connection may say more in a moment: see tick_cb */
+            x->data_end = xasprintf("the connection for its results ended: %s", reason);
     }
 }
 
@@ -592,9 +634,9 @@ static void tick_cb(uv_timer_t *t)
         operation_progress(op);
     for (uint32_t i = 0; i < dr->exec_count; i++) {
         struct exec *x = dr->execs[i];
-        if (!x->live || now - x->last_heartbeat_us <= dr->executor_timeout_us)
+        if (!x->live || (!x->data_end && now - x->last_heartbeat_us <= dr->executor_timeout_us))
             continue;
-        char *why = xasprintf("nothing was heard from it for %.1f s", (double)dr->executor_timeout_us / 1e6);
+        char *why = x->data_end ? xstrdup(x->data_end) : xasprintf("nothing was heard from it for %.1f s", (double)dr->executor_timeout_us / 1e6);
         lose(dr, x, why);
         xfree(why);
     }
@@ -610,6 +652,8 @@ static void signal_cb(uv_signal_t *h, int signum)
 {
     struct driver *dr = h->data;
     log_info("driver", "signal %d: stopping", signum);
+    if (dr->config.embedded)
+        alarm(3); /* its parent is gone: whatever a planner is at, it does not outlive that by more */
     uv_stop(&dr->loop);
 }
 
@@ -660,6 +704,7 @@ static void free_all(struct driver *dr)
         dr->sessions = next;
     }
     for (uint32_t i = 0; i < dr->exec_count; i++) {
+        xfree(dr->execs[i]->data_end);
         xfree(dr->execs[i]->host);
         xfree(dr->execs[i]->address);
         xfree(dr->execs[i]);

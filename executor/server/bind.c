@@ -90,7 +90,8 @@ static void add_done(struct done_batch *d, struct attempt *a)
         buf_add(&d->outputs, a->riding.data, a->riding.bytes);
 }
 
-static void send_done(struct executor *ex, struct done_batch *d)
+/* conn NULL: the driver went meanwhile. */
+static void send_done(struct conn *conn, struct done_batch *d)
 {
     Drover__Completions m = DROVER__COMPLETIONS__INIT;
     m.n_attempt_id = m.n_rows_out = m.n_bytes_out = m.n_rows_in = m.n_bytes_in = m.n_shuffle_bytes_in = m.n_run_us =
@@ -112,8 +113,8 @@ static void send_done(struct executor *ex, struct done_batch *d)
         m.n_output_bytes = d->count;
         m.output_bytes = d->output_bytes;
     }
-    if (d->count && ex->driver)
-        conn_send(ex->driver, MSG_COMPLETIONS, 0, &m.base, d->outputs.bytes ? &d->outputs : NULL);
+    if (d->count && conn)
+        conn_send(conn, MSG_COMPLETIONS, 0, &m.base, d->outputs.bytes ? &d->outputs : NULL);
     buf_fini(&d->outputs); /* empty once it was sent */
     d->count = 0;
     d->any_manifest = false;
@@ -134,10 +135,10 @@ static void done_fini(struct done_batch *d)
     xfree(d->output_bytes);
 }
 
-/* Outputs first: who hears of one can have it. */
+/* Outputs first: who hears of one can have it. Completions of result attempts follow their rows. */
 static void report(struct executor *ex, void *const *attempts, uint32_t count)
 {
-    struct done_batch done = {0};
+    struct done_batch done = {0}, results = {0};
     for (uint32_t i = 0; i < count; i++) {
         struct attempt *a = attempts[i];
         bool map = a->output || a->riding.bytes;
@@ -146,12 +147,14 @@ static void report(struct executor *ex, void *const *attempts, uint32_t count)
         a->output = NULL;
         if (map)
             TEST_POINT("end-map");
-        add_done(&done, a);
+        add_done(a->entry->is_result ? &results : &done, a);
         if (done.outputs.bytes >= REPORT_BYTES)
-            send_done(ex, &done);
+            send_done(ex->driver, &done);
     }
-    send_done(ex, &done);
+    send_done(ex->driver, &done);
+    send_done(ex->data, &results);
     done_fini(&done);
+    done_fini(&results);
     for (uint32_t i = 0; i < count; i++)
         attempt_free(attempts[i]);
 }
@@ -165,7 +168,7 @@ static void send_result(struct executor *ex, struct note *n)
     m.partition = a->partition;
     m.seq = n->seq;
     m.rows = n->rows;
-    conn_send(ex->driver, MSG_RESULT_ROWS, 0, &m.base, &n->bytes);
+    conn_send(ex->data, MSG_RESULT_ROWS, 0, &m.base, &n->bytes);
 }
 
 /* ---- actions ---- */

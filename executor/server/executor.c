@@ -23,6 +23,9 @@ static void on_registered(struct executor *ex, const Drover__Registered *m)
     ex->id = m->executor_id;
     ex->rpc.epoch = m->epoch;
     ex->registered = true;
+    Drover__RegisterData d = DROVER__REGISTER_DATA__INIT;
+    d.executor_id = ex->id;
+    conn_send(ex->data, MSG_REGISTER_DATA, 0, &d.base, NULL);
     ex->connect_tries = 0;
     xfree(ex->connect_trouble);
     ex->connect_trouble = NULL;

@@ -6,7 +6,12 @@
 void attempt_free(struct attempt *a)
 {
     task_free(a->task);
-    map_output_unref(a->output);
+    if (a->output && !holding_stage(a->ex, a->job_id, a->entry->stage)) { /* its job was dropped before: what it spilled since is nobody's */
+        map_output_unref(a->output);
+        store_release(a->ex->store, a->job_id, a->entry->stage);
+    } else {
+        map_output_unref(a->output);
+    }
     fetch_detach(a);
     while (a->fetches) {
         struct fetch *next = a->fetches->next;

@@ -98,6 +98,15 @@ class Daemon:
     def fds(self):
         return len(os.listdir(f"/proc/{self.pid}/fd"))
 
+    def open_files(self):
+        out = []
+        for f in os.listdir(f"/proc/{self.pid}/fd"):
+            try:
+                out.append(os.readlink(f"/proc/{self.pid}/fd/{f}"))
+            except FileNotFoundError:  # closed meanwhile
+                pass
+        return out
+
     def settled_fds(self):
         """fds() once it stood still for a moment: what others closed, this process may still have to notice."""
         seen = []

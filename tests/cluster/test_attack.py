@@ -62,6 +62,7 @@ def frame_attacks(port):
     yield "more settings than bytes allow", CLIENT, frame("OPEN_SESSION", field(2, [b""] * 400000))
     for slots in (0, 4097, 0xFFFFFFFF):
         yield f"{slots} slots", EXECUTOR, frame("REGISTER_EXECUTOR", message(f1="h", f2="127.0.0.1:1", f3=slots, f4=1, f5=1, f7=1))
+    yield "a data connection of nobody", EXECUTOR_DATA, frame("REGISTER_DATA", message(f1=99), incarnation=1)
     yield "an executor that registers twice", EXECUTOR, 2 * frame("REGISTER_EXECUTOR", message(f1="h", f2="127.0.0.1:1", f3=1, f4=1, f5=1, f7=1))
 
 
@@ -72,7 +73,7 @@ class Port:
             self.daemon, self.address, self.roles, self.takes = executor, cluster.row(executor)["hostPort"], [PEER], {PEER: {"FETCH", "FETCH_CREDIT", "GOODBYE", "HELLO"}}
         else:
             self.daemon, self.address, self.roles = cluster.driver, cluster.address, [CLIENT, EXECUTOR, EXECUTOR_DATA]
-            to_driver = {"REGISTER_EXECUTOR", "HEARTBEAT", "COMPLETIONS", "ATTEMPT_FAILED", "RESULT_ROWS", "GOODBYE", "HELLO"}
+            to_driver = {"REGISTER_EXECUTOR", "REGISTER_DATA", "HEARTBEAT", "COMPLETIONS", "ATTEMPT_FAILED", "RESULT_ROWS", "GOODBYE", "HELLO"}
             self.takes = {CLIENT: {"OPEN_SESSION", "EXECUTE", "ATTACH", "ACK", "CANCEL_OPERATION", "STATUS_REQUEST", "KILL_JOB", "GOODBYE", "HELLO"},
                           EXECUTOR: to_driver, EXECUTOR_DATA: to_driver}
 

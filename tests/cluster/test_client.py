@@ -98,6 +98,25 @@ def test_ctrl_c():
         gone(c)
 
 
+def test_what_a_cancelled_query_spilled_goes():
+    """Outputs beyond a quarter of the memory lie in an unnamed file a stage: none stays open, whenever the query was cancelled."""
+    with Cluster(1, memory="64m") as c:
+        e = c.executors[0]
+        spilling = lambda: any(f.endswith("(deleted)") for f in e.open_files())
+        seen = 0
+        for wait in (0, 0.02, 0.05, 0.1, 0.2, 0.4):
+            p = c.client("SELECT count(*) FROM (SELECT s, count(*) FROM (SELECT concat('a text that makes rows wide enough to be spilled ', id) AS s "
+                         "FROM range(0, 1000000, 1, 40)) GROUP BY s)", SPREAD)
+            wait_until(lambda: spilling() or p.poll() is not None, what="a spill")
+            seen += spilling()
+            time.sleep(wait)
+            p.kill()
+            p.wait()
+            wait_until(lambda: c.idle() and spilling() == 0, what="the spilled outputs to go")
+        check(seen > 0, "nothing was spilled")
+        return f"({seen} of 6 queries had spilled when they were cancelled)"
+
+
 def test_drover_kill():
     with Cluster(1) as c:
         p = c.client(SLOW_QUERY, SPREAD)

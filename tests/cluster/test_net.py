@@ -1,6 +1,7 @@
 """Executors as hosts of their own (network namespaces), secrets, and bytes between two processes."""
 import json
 import os
+import re
 import subprocess
 import time
 
@@ -38,6 +39,27 @@ def test_bytes_cross_sockets():
 
         came = wait_until(agreed, what=f"counters that agree with the {sent} bytes that the sockets sent")
         return f"({came >> 10} KiB)"
+
+
+def test_results_have_a_connection_of_their_own():
+    """Rows go over each executor's second connection to the driver, and hold up nothing on the first."""
+    with Cluster(2) as c:
+        rows, error, _ = c.sql("SELECT count(*) FROM range(0, 10, 1, 4)")
+        check(rows == [["10"]], error)
+        sql = "SELECT id, concat('text that makes rows wide enough to count ', id) FROM range(0, 400000, 1, 8)"
+        p = c.client(sql, [*SPREAD, "--format", "tsv"], stdout=subprocess.DEVNULL)
+        check(p.wait(60) == 0, p.stderr.read())
+        sent = {}
+        seen = subprocess.run(["ss", "-tinpH", "state", "established", "dport = :" + c.address.rsplit(":", 1)[1]], capture_output=True, text=True).stdout
+        for line in seen.splitlines():
+            if m := re.search(r"pid=(\d+)", line):
+                pid = int(m[1])
+            for n in re.findall(r"bytes_sent:(\d+)", line):
+                sent.setdefault(pid, []).append(int(n))
+        for e in c.executors:
+            small, large = sorted(sent[e.pid])
+            check(large > 2 << 20 and small < 200000, f"{e.name} sent {small} and {large} bytes")
+        return f"({sent})"
 
 
 def in_flight(memory, window):

@@ -36,7 +36,7 @@ void executor_connect(struct world *w, struct process *p)
     p->connecting = false;
     p->connection = ++w->next_connection;
     p->incarnation = ++w->next_incarnation;
-    p->to_driver_at = p->to_executor_at = w->now;
+    p->to_driver_at = p->to_executor_at = p->data_at = w->now;
     send_message(w, new_message(w, M_REGISTER, p));
 }
 
@@ -91,25 +91,35 @@ static void send_failed(struct world *w, struct process *p, struct task_model *t
     send_message(w, m);
 }
 
-static void send_done(struct world *w, struct process *p, void *const *cookies, uint32_t count)
+static bool is_result(const struct attempt_model *a)
+{
+    return !a->job->writes && a->stage == a->job->stage_count - 1;
+}
+
+/* Those of result attempts follow their rows; the others go beside them. */
+static void send_done(struct world *w, struct process *p, void *const *cookies, uint32_t count, bool results)
 {
     struct message *m = report(w, p, M_DONE);
-    m->count = count;
+    m->data = results;
     m->results = ARENA_ARRAY(&w->ar, struct attempt_result, count);
     for (uint32_t i = 0; i < count; i++) {
         struct task_model *t = cookies[i];
         struct attempt_model *a = t->attempt;
-        m->results[i] = (struct attempt_result){.attempt_id = a->id, .rows_out = a->rows_out, .rows_in = a->rows_in, .bytes_out = a->rows_out * 8,
+        if (is_result(a) != results)
+            continue;
+        m->results[m->count++] = (struct attempt_result){.attempt_id = a->id, .rows_out = a->rows_out, .rows_in = a->rows_in, .bytes_out = a->rows_out * 8,
                                                 .run_us = (uint64_t)a->job->stages[a->stage].run_us, .manifest = &a->id, .manifest_bytes = sizeof a->id,
                                                 .output = &a->id, .output_bytes = a->rides ? sizeof a->id : 0};
         free_task(t, NULL);
     }
-    send_message(w, m);
+    if (m->count)
+        send_message(w, m);
 }
 
 static void send_result(struct world *w, struct process *p, const struct task_model *t)
 {
     struct message *m = report(w, p, M_RESULT);
+    m->data = true;
     m->attempt = t->attempt->id;
     m->seq = t->emitted - 1;
     m->value = run_value(t->attempt->value, m->seq);
@@ -163,7 +173,10 @@ static void carry_out(struct world *w, struct process *p, const struct control_a
     case CONTROL_REFUSE:
         violate(w, "I8", "executor process %u refuses attempt %llx, what that needs was let go: %s", p->index,
                 (unsigned long long)a->attempt_id, a->reason);
-    case CONTROL_REPORT: send_done(w, p, a->cookies, a->count); break;
+    case CONTROL_REPORT:
+        send_done(w, p, a->cookies, a->count, false);
+        send_done(w, p, a->cookies, a->count, true);
+        break;
     case CONTROL_REPORT_FAILED:
         send_failed(w, p, t, a->killed);
         free_task(t, NULL);
@@ -434,8 +447,7 @@ static void work(struct world *w, struct process *p, struct task_model *t)
         return;
     }
     compute_attempt(w, t);
-    bool result = !a->job->writes && a->stage == a->job->stage_count - 1;
-    t->runs = result ? run_count(a->job, a->partition) : 0;
+    t->runs = is_result(a) ? run_count(a->job, a->partition) : 0;
     t->phase = PHASE_EMIT;
     schedule(w, w->now + 1, E_STEP, p->index, 0, p->incarnation, t);
 }

@@ -145,6 +145,7 @@ struct process {                         /* an executor */
     bool flush_due;
     struct inputs_model *inputs;
     int64_t to_driver_at, to_executor_at; /* last delivery on its connection, each way */
+    int64_t data_at;                     /* and on the one for its results */
 };
 
 struct registration {                    /* what the driver knows of an executor */
@@ -161,7 +162,7 @@ enum message_kind {
 };
 struct message {
     enum message_kind kind;
-    bool to_driver, again, delivered;
+    bool to_driver, data, again, delivered; /* data: on the connection for results */
     struct message *original;   /* of one that comes again */
     uint32_t process, connection, registration;
     uint64_t epoch, incarnation, job;

@@ -90,7 +90,7 @@ struct message *new_message(struct world *w, enum message_kind kind, struct proc
 void send_message(struct world *w, struct message *m)
 {
     struct process *p = &w->processes[m->process];
-    int64_t *last = m->to_driver ? &p->to_driver_at : &p->to_executor_at;
+    int64_t *last = m->data ? &p->data_at : m->to_driver ? &p->to_driver_at : &p->to_executor_at;
     int64_t at = w->now + some_delay(w);
     if (m->connection == p->connection) {
         at = at > *last ? at : *last;
