@@ -1,7 +1,4 @@
 /* Writing: one buffer of content, and one of compressed bytes where there is a compression; see stream.h. */
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <unistd.h>
 #include <zlib.h>
 #include <zstd.h>
@@ -26,23 +23,10 @@ struct byte_sink {
     ZSTD_CCtx *zstd;
 };
 
-static int write_failed(struct byte_sink *s, struct error *err)
-{
-    return fs_failed(err, ERR_FILE_WRITE, s->path, errno);
-}
-
 static int write_file(struct byte_sink *s, const uint8_t *p, size_t bytes, struct error *err)
 {
-    while (bytes) {
-        ssize_t n = write(s->fd, p, bytes);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return write_failed(s, err);
-        p += n;
-        bytes -= (size_t)n;
-        s->at += (uint64_t)n;
-    }
+    TRY(fs_write(s->fd, s->path, p, bytes, err));
+    s->at += bytes;
     return 0;
 }
 
@@ -144,11 +128,8 @@ int byte_sink_create(const char *path, enum stream_codec codec, struct account *
         ASSERT(deflateInit2(&s->z, Z_DEFAULT_COMPRESSION, Z_DEFLATED, bits, 8, Z_DEFAULT_STRATEGY) == Z_OK);
         s->z_live = true;
     }
-    s->fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (s->fd < 0) {
-        rc = write_failed(s, err);
+    if ((rc = fs_create(path, &s->fd, err)) != 0)
         goto out;
-    }
     *ret = s;
     return 0;
 out:
@@ -159,14 +140,10 @@ out:
 int byte_sink_finish(struct byte_sink *s, uint64_t *ret_bytes, struct error *err)
 {
     int rc = flush(s, true, err);
-    if (rc == 0 && fsync(s->fd) != 0)
-        rc = write_failed(s, err);
     if (rc == 0) {
-        int fd = s->fd;
-        s->fd = -1;
         *ret_bytes = s->at;
-        if (close(fd) != 0)
-            rc = write_failed(s, err);
+        rc = fs_finish(s->fd, s->path, err);
+        s->fd = -1;
     }
     sink_free(s);
     return rc;

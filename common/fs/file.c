@@ -60,6 +60,28 @@ static int write_all(int fd, const char *p, size_t bytes)
     return 0;
 }
 
+int fs_create(const char *path, int *ret_fd, struct error *err)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (fd < 0)
+        return fs_failed(err, ERR_FILE_WRITE, path, errno);
+    *ret_fd = fd;
+    return 0;
+}
+
+int fs_write(int fd, const char *path, const void *p, size_t bytes, struct error *err)
+{
+    return write_all(fd, p, bytes) == 0 ? 0 : fs_failed(err, ERR_FILE_WRITE, path, errno);
+}
+
+int fs_finish(int fd, const char *path, struct error *err)
+{
+    int rc = fsync(fd) == 0 ? 0 : fs_failed(err, ERR_FILE_WRITE, path, errno);
+    if (close(fd) != 0 && rc == 0)
+        rc = fs_failed(err, ERR_FILE_WRITE, path, errno);
+    return rc;
+}
+
 int fs_put_file(const char *path, const void *data, size_t bytes, struct error *err)
 {
     char *temporary = xasprintf("%s.new", path), *slash;

@@ -10,6 +10,10 @@
 int fs_failed(struct error *err, enum errcode code, const char *path, int errnum) __attribute__((cold));
 /* fsync of a folder: what was made, renamed or removed in it stays so. ERR_FILE_WRITE. */
 WARN_UNUSED int fs_sync_folder(const char *path, struct error *err);
+/* A file to be written from its beginning; then all of it; then synced and closed (closed whatever comes back). ERR_FILE_WRITE. */
+WARN_UNUSED int fs_create(const char *path, int *ret_fd, struct error *err);
+WARN_UNUSED int fs_write(int fd, const char *path, const void *p, size_t bytes, struct error *err);
+WARN_UNUSED int fs_finish(int fd, const char *path, struct error *err);
 /* A small file, whole or not at all: written beside, synced, renamed, its folder synced. ERR_FILE_WRITE. */
 WARN_UNUSED int fs_put_file(const char *path, const void *data, size_t bytes, struct error *err);
 /* The whole of a file that must not be larger than max. ERR_IO. */

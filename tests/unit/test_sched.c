@@ -824,6 +824,22 @@ START_TEST(a_failed_fetch_makes_only_that_output_again)
 }
 END_TEST
 
+START_TEST(what_could_not_be_fetched_is_made_elsewhere)
+{
+    join(1, 5, 2);
+    join(2, 5, 2);
+    submit(1, "2 2<0r");
+    struct run *r = get(1, 0, 0);
+    uint64_t dead = r->executor, a = r->id;
+    finish_stage(1, 0, 2);
+    struct run *reader = get(1, 1, 0)->executor == dead ? get(1, 1, 1) : get(1, 1, 0);
+    fetch_failed_one(reader, 0, 0, a); /* the driver does not know of the death yet */
+    ck_assert_uint_ne(get(1, 0, 0)->executor, dead);
+    lose(3 - dead, 5); /* nobody else is there now */
+    ck_assert_uint_eq(get(1, 0, 0)->executor, dead);
+}
+END_TEST
+
 START_TEST(a_failed_fetch_is_no_failure_of_the_task)
 {
     join(1, 5, 2);
@@ -1309,7 +1325,8 @@ int main(void)
         T(finished_results_stay_finished), T(a_new_incarnation_replaces_the_old), T(an_older_incarnation_is_refused),
         T(the_loss_of_an_old_incarnation_is_old_news), T(a_loss_is_told_once), T(lost_executors_are_forgotten_in_time),
         T(without_executors_a_job_waits_then_fails_with_the_cause), T(an_executor_in_time_saves_the_job),
-        T(each_job_waits_its_whole_time), T(a_failed_fetch_makes_only_that_output_again), T(a_failed_fetch_is_no_failure_of_the_task),
+        T(each_job_waits_its_whole_time), T(a_failed_fetch_makes_only_that_output_again),
+        T(what_could_not_be_fetched_is_made_elsewhere), T(a_failed_fetch_is_no_failure_of_the_task),
         T(a_stage_is_not_made_again_for_ever), T(many_readers_of_one_loss_are_one_loss), T(one_report_may_name_many_outputs),
         T(an_output_made_anew_is_not_lost_by_old_reports), T(a_report_of_what_is_no_input_counts_as_a_failure),
         T(readers_of_an_indeterminate_stage_start_over), T(what_read_the_readers_starts_over_too),

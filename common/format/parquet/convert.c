@@ -1,5 +1,7 @@
-/* From the physical values of a file to those of a column; see leaf.h. */
-#include "common/format/parquet/leaf.h"
+/* See convert.h. */
+#include "common/format/parquet/convert.h"
+
+#include "common/format/parquet/decode.h"
 
 static int mismatch(const char *path, const struct pq_node *n, const struct type *t, struct error *err)
 {

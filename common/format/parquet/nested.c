@@ -159,7 +159,7 @@ static int read_entries(struct pq_nested *x, uint32_t rows, struct error *err)
 
 static int inconsistent(const struct pq_nested *x, struct error *err)
 {
-    return pq_damaged(err, x->path, x->leaf ? x->leaf->page_at : 0,
+    return pq_damaged(err, x->path, x->leaf ? x->leaf->source.page_at : 0,
                       "the columns of a nested value do not have the same structure");
 }
 

@@ -13,6 +13,7 @@
  * raise keep their order after them, so an error appears only on rows that all the others let through.
  */
 #include "common/expr/program.h"
+#include "common/format/parquet/form.h"
 #include "common/format/parquet/nested.h"
 #include "common/format/parquet/prune.h"
 #include "common/format/parquet/writer.h"
@@ -133,10 +134,8 @@ int pq_child_find(const struct pq_footer *f, const struct pq_node *n, const char
 static uint32_t add_leaf(struct reader *r, uint32_t number, const struct type *type, struct pq_conv conv)
 {
     uint32_t at = r->leaf_count++;
-    pq_leaf_init(&r->leaves[at], r->path, r->fd, &r->mem, &r->codecs, &r->footer->nodes[r->footer->leaf_nodes[number]],
-                 type, conv);
-    r->leaves[at].bytes_read = &r->metrics.bytes_read;
-    r->leaves[at].pages_skipped = &r->metrics.pages_skipped;
+    struct pq_file file = {r->path, r->fd, &r->mem, &r->codecs, &r->metrics.bytes_read, &r->metrics.pages_skipped};
+    pq_leaf_init(&r->leaves[at], &file, &r->footer->nodes[r->footer->leaf_nodes[number]], type, conv);
     r->leaf_numbers[at] = number;
     return at;
 }

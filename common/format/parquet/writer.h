@@ -3,7 +3,6 @@
 
 #include "common/format/provider.h"
 
-int pq_can_write(const struct type *t, const char *name, struct error *err);
 int pq_create(const struct options *o, const struct schema *sch, const char *path, const struct query_ctx *cx,
               struct account *account, struct writer **ret, struct error *err);
 int pq_write(struct writer *w, const struct batch *b, struct error *err);
