@@ -46,6 +46,11 @@ static inline bool kernel_null(const struct kernel *k, uint32_t r)
     return k->nulls && k->nulls[r];
 }
 
+/* KERNEL_EACH_VALUE(k, r) { ... }: r runs over the live rows of which no argument that counts is null. */
+#define KERNEL_EACH_VALUE(k, r)                                                                    \
+    for (KERNEL_EACH(k, r))                                                                        \
+        if (!kernel_null(k, r))
+
 /* Makes row r null; *nulls is NULL until the first one. */
 static inline void kernel_set_null(struct kernel *k, struct column *out, uint8_t **nulls, uint32_t r)
 {
