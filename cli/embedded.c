@@ -28,9 +28,10 @@ struct embedded {
     struct child executors[EXECUTORS_MAX];
 };
 
-static void child_of(pid_t parent)
+/* sign: what comes when the parent is gone. Nothing outlives the command. */
+static void child_of(pid_t parent, int sign)
 {
-    prctl(PR_SET_PDEATHSIG, SIGKILL); /* nothing outlives the command */
+    prctl(PR_SET_PDEATHSIG, sign);
     if (getppid() != parent)
         _exit(1);
     signal(SIGINT, SIG_IGN);
@@ -42,17 +43,24 @@ static void child_of(pid_t parent)
     }
 }
 
-static pid_t start_driver(const struct embedded *e, const struct client_config *config)
+static pid_t start_driver(const struct embedded *e, const struct client_config *config, uint32_t executors, uint32_t slots, uint64_t memory)
 {
     pid_t parent = getpid(), pid = fork();
     if (pid != 0)
         return pid;
-    child_of(parent);
+    child_of(parent, SIGTERM);
     char **confs = xcalloc(config->setting_count + 1, sizeof *confs);
     for (uint32_t i = 0; i < config->setting_count; i++)
         confs[i] = xasprintf("%s=%s", config->settings[i].name, config->settings[i].value);
-    struct driver_config dc = {.listen = e->address, .embedded = true, .conf_count = config->setting_count, .confs = (const char *const *)confs};
-    _exit(driver_main(&dc));
+    struct driver_config dc = {.listen = e->address, .embedded = true, .executors = executors, .slots = slots, .memory = memory,
+                               .conf_count = config->setting_count, .confs = (const char *const *)confs};
+    int rc = driver_main(&dc);
+    if (getppid() != parent) { /* it was killed: nobody else takes its folder away */
+        struct error err = ERROR_INIT;
+        if (fs_remove(e->dir, &err) != 0)
+            error_fini(&err);
+    }
+    _exit(rc);
 }
 
 static pid_t start_executor(const struct executor_config *config)
@@ -60,7 +68,7 @@ static pid_t start_executor(const struct executor_config *config)
     pid_t parent = getpid(), pid = fork();
     if (pid != 0)
         return pid;
-    child_of(parent);
+    child_of(parent, SIGKILL);
     _exit(executor_main(config));
 }
 
@@ -73,7 +81,7 @@ static pid_t restart_executor(const struct executor_config *config)
     pid_t parent = getpid(), pid = fork();
     if (pid != 0)
         return pid;
-    child_of(parent);
+    child_of(parent, SIGKILL);
     for (int fd = 3; fd < 1024; fd++)
         close(fd);
     execl("/proc/self/exe", "drover", "executor", "--driver", config->driver, "--slots", slots, "--memory", memory, "--dir", config->dir, "--embedded",
@@ -101,6 +109,8 @@ void embedded_reap(struct embedded *e)
                 continue;
             tell_end("executor", pid, status, "; starting it again");
             e->executors[i].pid = restart_executor(&e->executors[i].config);
+            if (e->executors[i].pid < 0)
+                fprintf(stderr, "drover: the executor could not be started again: %s\n", strerror(errno));
         }
         if (pid == e->driver_pid) {
             tell_end("driver", pid, status, "");
@@ -128,12 +138,19 @@ int embedded_start(const struct client_config *config, struct embedded **ret, st
         long cores = sysconf(_SC_NPROCESSORS_ONLN);
         slots = cores > (long)n ? (uint32_t)cores / n : 1;
     }
-    uint64_t memory = config->memory ? config->memory : executor_default_memory();
-    e->driver_pid = start_driver(e, config);
-    for (uint32_t i = 0; i < n; i++) {
+    uint64_t memory = (config->memory ? config->memory : executor_default_memory()) / n;
+    e->driver_pid = start_driver(e, config, n, slots, memory);
+    bool all = e->driver_pid > 0;
+    for (uint32_t i = 0; i < n && all; i++) {
         struct child *ch = &e->executors[e->executor_count++];
-        ch->config = (struct executor_config){.driver = e->address, .slots = slots, .memory = memory / n, .dir = e->dir, .embedded = true};
+        ch->config = (struct executor_config){.driver = e->address, .slots = slots, .memory = memory, .dir = e->dir, .embedded = true};
         ch->pid = start_executor(&ch->config);
+        all = ch->pid > 0;
+    }
+    if (!all) {
+        int rc = error_set(err, ERR_IO, "path", "fork", "message", strerror(errno), NULL);
+        embedded_stop(e);
+        return rc;
     }
     *ret = e;
     return 0;
@@ -144,15 +161,21 @@ const char *embedded_address(const struct embedded *e)
     return e->address;
 }
 
+/* -1, of a fork that failed, would be everybody. */
+static void end(pid_t pid)
+{
+    if (pid > 0)
+        kill(pid, SIGKILL);
+}
+
 void embedded_stop(struct embedded *e)
 {
     if (!e)
         return;
     /* The results are out; nothing in these processes is worth a wait. */
     for (uint32_t i = 0; i < e->executor_count; i++)
-        kill(e->executors[i].pid, SIGKILL);
-    if (e->driver_pid > 0)
-        kill(e->driver_pid, SIGKILL);
+        end(e->executors[i].pid);
+    end(e->driver_pid);
     while (waitpid(-1, NULL, 0) > 0) {
     }
     struct error err = ERROR_INIT;

@@ -222,6 +222,22 @@ def test_spark_both_ways():
             spark.stop()
 
 
+def test_names_of_folders():
+    """Columns whose names are escaped in folders, and folders that others named in another case; Spark's rows."""
+    with folder() as f:
+        good(f"CREATE TABLE t USING parquet PARTITIONED BY (`a:b`) LOCATION '{f}/t' AS SELECT id v, id % 2 `a:b` FROM range(4)", f)
+        check(sorted(n for n in os.listdir(f"{f}/t") if n[0] == "a") == ["a%3Ab=0", "a%3Ab=1"], os.listdir(f"{f}/t"))
+        check(good(f"SELECT * FROM parquet.`{f}/t` ORDER BY v", f) == [["0", "0"], ["1", "1"], ["2", "0"], ["3", "1"]], "read by its path")
+        check(good(f"SELECT v FROM parquet.`{f}/t` WHERE `a:b` = 1 ORDER BY v", f) == [["1"], ["3"]], "pruned")
+        for n, v in ((1, "x"), (2, "y")):
+            os.makedirs(f"{f}/c/P={n}")
+            open(f"{f}/c/P={n}/a.csv", "w").write(v + "\n")
+        text = f"CREATE TABLE c (v STRING, p INT) USING csv PARTITIONED BY (p) LOCATION '{f}/c'; SELECT * FROM c ORDER BY v"
+        check(good(text, f) == [["x", "1"], ["y", "2"]], "a table's column in another case")
+        last = sql(f"CREATE TEMPORARY VIEW v (v STRING, p STRING) USING csv OPTIONS (path '{f}/c'); SELECT * FROM v ORDER BY v", f)[-1]
+        check(last["rows"] == [["x", "1"], ["y", "2"]] and last["schema"] == "struct<v:string,p:string>", last)
+
+
 # ---- nested columns pass through ----
 
 NESTED = pa.schema([("id", pa.int64()), ("a", pa.list_(pa.int32())), ("m", pa.map_(pa.string(), pa.float64())),

@@ -58,7 +58,7 @@ static const struct choice {
 } choices[] = {
     {"spark.sql.parquet.compression.codec", {"none", "uncompressed", "snappy", "gzip", "lz4_raw", "zstd"}},
     {"spark.sql.sources.partitionOverwriteMode", {"static", "dynamic"}},
-    {"spark.sql.timestampType", {"TIMESTAMP_LTZ", "TIMESTAMP_NTZ"}},
+    {"spark.sql.timestampType", {"TIMESTAMP_LTZ"}},
 };
 
 static int check_choice(const char *key, const char *value, struct error *err)
@@ -86,7 +86,8 @@ static bool valid(const struct setting_row *row, const char *value)
     char *end;
     switch (row->kind) {
     case SETTING_BOOL: return str_eq_nocase(value, "true") || str_eq_nocase(value, "false");
-    case SETTING_INT: return *value && (strtoll(value, &end, 10), *end == 0);
+    case SETTING_LONG: return *value && (strtoll(value, &end, 10), *end == 0);
+    case SETTING_INT: return *value && (int64_t)(int32_t)strtoll(value, &end, 10) == strtoll(value, NULL, 10) && *end == 0;
     case SETTING_BYTES: return strcmp(value, "-1") == 0 || str_parse_bytes(value) >= 0;
     case SETTING_MS: return str_parse_ms(value, 1) >= 0;
     case SETTING_TEXT: return true;
@@ -96,7 +97,7 @@ static bool valid(const struct setting_row *row, const char *value)
 
 int settings_set(struct settings *s, const char *key, const char *value, char **ret_warning, struct error *err)
 {
-    static const char *const kinds[] = {"boolean", "int", "a size such as 64m", "a time such as 30s", "string"};
+    static const char *const kinds[] = {"boolean", "int", "long", "a size such as 64m", "a time such as 30s", "string"};
     *ret_warning = NULL;
     const struct setting_row *row = find(key);
     if (!row && str_has_prefix(key, "drover."))

@@ -7,7 +7,7 @@
 
 #include "common/error/error.h"
 
-enum setting_kind { SETTING_BOOL, SETTING_INT, SETTING_BYTES, SETTING_MS, SETTING_TEXT };
+enum setting_kind { SETTING_BOOL, SETTING_INT, SETTING_LONG, SETTING_BYTES, SETTING_MS, SETTING_TEXT };
 struct setting_row {
     const char *key, *fallback;
     enum setting_kind kind;

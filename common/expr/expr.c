@@ -233,6 +233,23 @@ int expr_cast(struct arena *ar, struct expr *e, const struct type *type, enum ev
     return 0;
 }
 
+int expr_cast_stored(struct arena *ar, struct expr *e, const struct type *type, const char *column, struct span span, struct expr **ret,
+                     struct error *err)
+{
+    struct expr *c;
+    TRY(expr_cast(ar, e, type, EVAL_ANSI, span, &c, err));
+    if (c->kind == EXPR_CALL && c != e && type_is_numeric(type)) {
+        struct expr **args = ARENA_ARRAY(ar, struct expr *, 2);
+        args[0] = e;
+        args[1] = expr_string(ar, column);
+        c->fn = fn_find("_stored");
+        c->args = args;
+        c->arg_count = 2;
+    }
+    *ret = c;
+    return 0;
+}
+
 struct expr *expr_cast_must(struct arena *ar, const struct query_ctx *cx, struct expr *e, const struct type *type)
 {
     struct error err = ERROR_INIT;

@@ -90,6 +90,9 @@ WARN_UNUSED int expr_call(struct arena *ar, const struct query_ctx *cx, const ch
 /* CAST(e AS type) in the given mode, e itself when the type is the same. ERR_DATATYPE_MISMATCH_CAST when Spark forbids it. */
 WARN_UNUSED int expr_cast(struct arena *ar, struct expr *e, const struct type *type, enum eval_mode mode,
                           struct span span, struct expr **ret, struct error *err);
+/* The same for an INSERT: what does not fit is an error that names the column (CAST_OVERFLOW_IN_TABLE_INSERT). */
+WARN_UNUSED int expr_cast_stored(struct arena *ar, struct expr *e, const struct type *type, const char *column, struct span span,
+                                 struct expr **ret, struct error *err);
 /* The same, chosen by the planner itself: must be a legal cast. */
 struct expr *expr_cast_must(struct arena *ar, const struct query_ctx *cx, struct expr *e, const struct type *type);
 struct expr *expr_and(struct arena *ar, struct expr *a, struct expr *b); /* either may be NULL: the other */

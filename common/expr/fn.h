@@ -39,6 +39,8 @@ struct kernel {
     struct kernel_cache *cache; /* never NULL; empty at first */
     struct rng *rng;
     uint32_t partition;
+    struct account *account;    /* of ar, or NULL */
+    size_t *charged;            /* of ar, reserved from account */
     struct error *err;          /* set by raise */
 };
 
@@ -82,6 +84,13 @@ void *kernel_out(struct kernel *k, struct column *out);
 uint8_t *kernel_nulls(struct kernel *k, struct column *out);
 /* Replaces what is kept. */
 void kernel_cache_set(struct kernel *k, void *data, void (*fini)(void *data));
+/* Reserves what the kernel's arena has grown by. */
+WARN_UNUSED int kernel_charge(struct kernel *k);
+/*
+ * Before a value of so many bytes is made, by kernels whose results may be much larger than their arguments: there is
+ * memory for it, and it is no longer than a text may be (2 GiB).
+ */
+WARN_UNUSED int kernel_ask(struct kernel *k, uint64_t bytes);
 /* Sets the error with the node's span. */
 int kernel_raise(struct kernel *k, enum errcode code, ...) __attribute__((sentinel, cold));
 

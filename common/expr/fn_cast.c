@@ -395,6 +395,22 @@ static int raise_decimal(struct kernel *k, const char *value)
     return rc;
 }
 
+/* An INSERT's cast: the message is of the column, whose name is the second argument. */
+static bool is_stored(const struct kernel *k)
+{
+    return k->node->arg_count == 2;
+}
+
+static int raise_stored(struct kernel *k, const char *from, const char *to)
+{
+    struct buf column = BUF_INIT;
+    const struct value *name = &k->node->args[1]->literal; /* empty when a plan from elsewhere has no literal there */
+    buf_addf(&column, "`%.*s`", (int)name->s.bytes, name->s.bytes ? name->s.ptr : "");
+    int rc = kernel_raise(k, ERR_INSERT_OVERFLOW, "sourceType", from, "targetType", to, "columnName", column.data, NULL);
+    buf_fini(&column);
+    return rc;
+}
+
 static int raise(struct kernel *k, const struct column *col, uint32_t row, enum outcome what)
 {
     struct buf plain = BUF_INIT, value = BUF_INIT, from = BUF_INIT, to = BUF_INIT;
@@ -414,6 +430,8 @@ static int raise(struct kernel *k, const struct column *col, uint32_t row, enum 
     int rc;
     if (what == CAST_DIGITS)
         rc = kernel_raise(k, ERR_NUMERIC_DIGITS, "value", plain.data, NULL);
+    else if (is_stored(k) && what != CAST_BAD)
+        rc = raise_stored(k, from.data, to.data);
     else if (t->id == TYPE_DECIMAL && what == CAST_RANGE)
         rc = raise_decimal(k, plain.data);
     else if (text && (t->id == TYPE_INTERVAL_YM || t->id == TYPE_INTERVAL_DT))
@@ -548,6 +566,15 @@ static int resolve_typeof(struct fn_call *c, struct error *err)
     return 0;
 }
 
+/* expr_cast_stored gives the type. */
+static int resolve_stored(struct fn_call *c, struct error *err)
+{
+    if (c->args[1]->kind != EXPR_LITERAL || c->args[1]->type->id != TYPE_STRING)
+        return error_set(err, ERR_FUNCTION_MISSING, "routineName", "`_stored`", "searchPath", "", "proposal", "cast", NULL);
+    c->type = c->args[0]->type;
+    return 0;
+}
+
 static int resolve_same(struct fn_call *c, struct error *err)
 {
     (void)err;
@@ -577,6 +604,7 @@ const struct fn_row fn_cast_rows[] = {
     TYPE_ROW("binary"),
     TYPE_ROW("date"),
     TYPE_ROW("timestamp"),
+    {"_stored", 2, 2, FN_NULL_ANY | FN_RAISES | FN_OWN_NULLS, resolve_stored, run_cast, "the value as the type of a table's column"},
     {"_same", 1, 1, FN_NULL_ANY, resolve_same, run_typeof, "the argument itself"},
     {"typeof", 1, 1, FN_NEVER_NULL, resolve_typeof, run_typeof, "the name of the argument's type"},
     {0}};

@@ -341,8 +341,12 @@ static int run_replace(struct kernel *k, const struct column *args, struct colum
                 goto out;
             }
             done = at[1];
+            if ((rc = kernel_ask(k, b.bytes)) != 0)
+                goto out;
         } while (search_next(re, s, n, at[0], at[1]));
         buf_add(&b, s + done, n - done);
+        if ((rc = kernel_ask(k, b.bytes)) != 0)
+            goto out;
         o[r] = kernel_keep(k, b.data, b.bytes);
     }
 out:

@@ -120,6 +120,7 @@ static int run_concat(struct kernel *k, const struct column *args, struct column
         size_t total = 0;
         for (uint32_t i = 0; i < k->node->arg_count; i++)
             total += arg_text(&args[i], r)->bytes;
+        TRY(kernel_ask(k, total));
         char *p = arena_alloc(k->ar, total + 1), *at = p;
         for (uint32_t i = 0; i < k->node->arg_count; i++) {
             const struct strview *v = arg_text(&args[i], r);
@@ -137,6 +138,7 @@ static int run_concat_ws(struct kernel *k, const struct column *args, struct col
     struct strview *o = kernel_out(k, out);
     uint8_t *nulls = args[0].nulls ? kernel_nulls(k, out) : NULL;
     struct buf b = BUF_INIT;
+    int rc = 0;
     for (KERNEL_EACH(k, r)) {
         if (column_is_null(&args[0], r)) {
             nulls[r] = 1;
@@ -153,10 +155,12 @@ static int run_concat_ws(struct kernel *k, const struct column *args, struct col
             any = true;
             buf_add(&b, strview_data(arg_text(&args[i], r)), arg_text(&args[i], r)->bytes);
         }
-        o[r] = kernel_keep(k, b.data ? b.data : "", (uint32_t)b.bytes);
+        if ((rc = kernel_ask(k, b.bytes)) != 0)
+            break;
+        o[r] = kernel_keep(k, b.data ? b.data : "", b.bytes);
     }
     buf_fini(&b);
-    return 0;
+    return rc;
 }
 
 /* ---- lengths and searches ---- */
@@ -373,6 +377,7 @@ static int run_pad(struct kernel *k, const struct column *args, struct column *o
     bool left = k->node->fn->name[0] == 'l';
     static const struct strview blank = {.bytes = 1, .inl = " "};
     struct buf b = BUF_INIT;
+    int rc = 0;
     KERNEL_EACH_VALUE(k, r) {
         const struct strview *v = arg_text(&args[0], r), *pad = k->node->arg_count == 3 ? arg_text(&args[2], r) : &blank;
         const char *s = strview_data(v), *t = strview_data(pad);
@@ -383,6 +388,8 @@ static int run_pad(struct kernel *k, const struct column *args, struct column *o
             o[r] = kernel_keep(k, s, n);
             continue;
         }
+        if ((rc = kernel_ask(k, v->bytes + (uint64_t)(want - have))) != 0)
+            break;
         if (!left)
             buf_add(&b, s, v->bytes);
         uint32_t at = 0;
@@ -395,10 +402,12 @@ static int run_pad(struct kernel *k, const struct column *args, struct column *o
         }
         if (left)
             buf_add(&b, s, v->bytes);
-        o[r] = kernel_keep(k, b.data, (uint32_t)b.bytes);
+        if ((rc = kernel_ask(k, b.bytes)) != 0) /* its characters may have several bytes */
+            break;
+        o[r] = kernel_keep(k, b.data, b.bytes);
     }
     buf_fini(&b);
-    return 0;
+    return rc;
 }
 
 /* ---- replacing, repeating, splitting ---- */
@@ -408,21 +417,25 @@ static int run_replace(struct kernel *k, const struct column *args, struct colum
     struct strview *o = kernel_out(k, out);
     struct buf b = BUF_INIT;
     static const struct strview nothing;
+    int rc = 0;
     KERNEL_EACH_VALUE(k, r) {
         const struct strview *v = arg_text(&args[0], r), *what = arg_text(&args[1], r),
                              *with = k->node->arg_count == 3 ? arg_text(&args[2], r) : &nothing;
         const char *s = strview_data(v), *end = s + v->bytes, *hit;
         buf_reset(&b);
-        while (what->bytes && (hit = text_find(s, (size_t)(end - s), strview_data(what), what->bytes)) != NULL) {
+        while (rc == 0 && what->bytes && (hit = text_find(s, (size_t)(end - s), strview_data(what), what->bytes)) != NULL) {
             buf_add(&b, s, (size_t)(hit - s));
             buf_add(&b, strview_data(with), with->bytes);
             s = hit + what->bytes;
+            rc = kernel_ask(k, b.bytes);
         }
         buf_add(&b, s, (size_t)(end - s));
-        o[r] = kernel_keep(k, b.data, (uint32_t)b.bytes);
+        if (rc != 0 || (rc = kernel_ask(k, b.bytes)) != 0)
+            break;
+        o[r] = kernel_keep(k, b.data, b.bytes);
     }
     buf_fini(&b);
-    return 0;
+    return rc;
 }
 
 static int run_translate(struct kernel *k, const struct column *args, struct column *out)
@@ -480,11 +493,8 @@ static int run_repeat(struct kernel *k, const struct column *args, struct column
     KERNEL_EACH_VALUE(k, r) {
         const struct strview *v = arg_text(&args[0], r);
         int64_t n = arg_i64(&args[1], r);
-        if (n > 0 && (uint64_t)n * v->bytes > INT32_MAX) {
-            rc = kernel_raise(k, ERR_INVALID_ARG, "functionName", "repeat", "parameter", "n", "message",
-                              "the result would pass 2 GiB", NULL);
+        if ((rc = kernel_ask(k, n > 0 ? (uint64_t)n * v->bytes : 0)) != 0)
             break;
-        }
         buf_reset(&b);
         for (int64_t i = 0; i < n && v->bytes; i++)
             buf_add(&b, strview_data(v), v->bytes);

@@ -232,7 +232,7 @@ static void print_call(const struct expr *e, bool pretty, struct buf *out)
         buf_adds(out, e->name);
         return;
     }
-    if (strcmp(n, "cast") == 0) {
+    if (strcmp(n, "cast") == 0 || strcmp(n, "_stored") == 0) {
         print_cast(e, pretty, out);
         return;
     }

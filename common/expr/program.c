@@ -7,6 +7,7 @@
  */
 #include "common/expr/program.h"
 
+#include "common/base/account.h"
 #include "common/expr/fn.h"
 
 struct step {
@@ -42,6 +43,8 @@ struct expr_state {
     const struct program *p;
     struct memo *memos;
     struct arena ar;      /* reset with every batch */
+    struct account *account; /* what ar takes is reserved here, or NULL */
+    size_t charged;
     struct arena const_ar;
     struct rng rng;
     uint32_t partition;
@@ -120,11 +123,59 @@ void expr_state_restart(struct expr_state *st, uint64_t seed, uint32_t stage, ui
 {
     rng_init(&st->rng, hash_combine(hash_combine(seed, stage), partition));
     st->partition = partition;
-    if (st->params != params) {
+    if (st->params || params) { /* values of another launch, maybe at the same place */
         for (uint32_t i = 0; i < st->p->step_count; i++)
             st->memos[i].kept_set = false;
+        arena_reset(&st->const_ar);
     }
     st->params = params;
+}
+
+void expr_state_charge(struct expr_state *st, struct account *account)
+{
+    st->account = account;
+    st->charged = 0;
+}
+
+void expr_state_rest(struct expr_state *st)
+{
+    enum { KEEP = 256 << 10 };
+    st->account = NULL;
+    st->charged = 0;
+    if (st->ar.bytes > KEEP)
+        arena_fini(&st->ar);
+}
+
+static int charge(const struct arena *ar, struct account *account, size_t *charged, struct error *err)
+{
+    if (account && ar->bytes > *charged) {
+        TRY(account_reserve(account, ar->bytes - *charged, err));
+        *charged = ar->bytes;
+    }
+    return 0;
+}
+
+int kernel_charge(struct kernel *k)
+{
+    return charge(k->ar, k->account, k->charged, k->err);
+}
+
+int kernel_ask(struct kernel *k, uint64_t bytes)
+{
+    if (bytes > INT32_MAX) {
+        struct buf name = BUF_INIT;
+        buf_addf(&name, "`%s`", k->node->fn->name);
+        int rc = kernel_raise(k, ERR_INVALID_ARG, "functionName", name.data, "parameter", "the arguments", "message",
+                              "the result would pass 2 GiB", NULL);
+        buf_fini(&name);
+        return rc;
+    }
+    TRY(kernel_charge(k));
+    if (k->account && bytes > 64 << 10) { /* while it is made there are two of it */
+        TRY(account_reserve(k->account, bytes * 2, k->err));
+        account_release(k->account, bytes * 2);
+    }
+    return 0;
 }
 
 void expr_state_free(struct expr_state *st)
@@ -464,7 +515,8 @@ static int eval_once(struct expr_state *st, uint32_t index, struct column *args,
     for (uint32_t i = 0; i < s->arg_count; i++)
         args[i].rows = 1;
     struct kernel k = {.ar = &st->ar, .node = s->e, .cx = st->p->cx, .rows = 1, .sel_count = 1, .rng = &st->rng,
-                       .cache = &st->memos[index].cache, .partition = st->partition, .err = err};
+                       .cache = &st->memos[index].cache, .partition = st->partition, .account = st->account, .charged = &st->charged,
+                       .err = err};
     TRY(run_kernel(&k, s, args, ret));
     if (ret->kind == COL_FLAT)
         ret->kind = COL_CONST;
@@ -504,7 +556,8 @@ static int eval_call(struct expr_state *st, uint32_t index, struct rows rows, st
             args[i] = column_flatten(&args[i], rows.sel, rows.count, &st->ar);
     }
     struct kernel k = {.ar = &st->ar, .node = s->e, .cx = st->p->cx, .rows = st->b->rows, .sel = rows.sel,
-                       .sel_count = rows.count, .rng = &st->rng, .cache = &st->memos[index].cache, .partition = st->partition, .err = err};
+                       .sel_count = rows.count, .rng = &st->rng, .cache = &st->memos[index].cache, .partition = st->partition,
+                       .account = st->account, .charged = &st->charged, .err = err};
     return run_kernel(&k, s, args, ret);
 }
 
@@ -542,8 +595,10 @@ int program_eval(struct expr_state *st, const struct batch *b, struct column *ou
     st->batch_no++;
     st->b = b;
     struct rows rows = {b->sel, b->sel_count, true};
-    for (uint32_t i = 0; i < st->p->out_count; i++)
+    for (uint32_t i = 0; i < st->p->out_count; i++) {
         TRY(eval(st, st->p->outs[i], rows, &out[i], err));
+        TRY(charge(&st->ar, st->account, &st->charged, err));
+    }
     return 0;
 }
 
@@ -594,6 +649,7 @@ int program_filter(struct expr_state *st, const struct batch *b, uint16_t *sel_o
         uint32_t c = st->order[i];
         struct column col;
         TRY(eval(st, st->p->outs[c], rows, &col, err));
+        TRY(charge(&st->ar, st->account, &st->charged, err));
         uint32_t n = select_true(&col, rows, sel_out);
         st->pass_rate[c] = st->pass_rate[c] * 0.9f + 0.1f * (float)n / (float)rows.count;
         rows = (struct rows){sel_out, n, false};

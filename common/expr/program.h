@@ -8,6 +8,7 @@
 
 #include "common/expr/expr.h"
 
+struct account; /* common/base/account.h */
 struct program;
 
 /* Compiles count expressions over an input of the given column types; EXPR_COLUMN.column is the ordinal. */
@@ -23,6 +24,11 @@ void expr_state_free(struct expr_state *st);
 /* A new partition begins: nondeterministic functions start again. */
 void expr_state_restart(struct expr_state *st, uint64_t seed, uint32_t stage, uint32_t partition,
                         const struct value *params);
+
+/* What results take is reserved from the account from here on: evaluating may answer ERR_TASK_MEMORY. */
+void expr_state_charge(struct expr_state *st, struct account *account);
+/* The account goes, which gives back what is reserved; large memory is freed. */
+void expr_state_rest(struct expr_state *st);
 
 /*
  * Evaluates all expressions over the live rows of b into out[0..count): columns of b->rows rows whose

@@ -311,8 +311,10 @@ static int take_query(struct binder *b, const struct ast_statement *st, struct r
     struct ast_part *parts = ARENA_ARRAY(b->ar, struct ast_part, st->partition_count);
     for (uint32_t i = 0; i < st->partition_count; i++)
         parts[i] = st->partitions[i].name;
-    struct write_target target = {.path = r->paths[0], .mode = WRITE_NEW};
-    return write_plan(b, r->format, &r->options, &target, parts, st->partition_count, lp, st->location ? st->location_span : st->name.span, ret);
+    /* The plan may live longer than the relation, which EXPLAIN forgets and another session may drop. */
+    struct options options = ddl_options(b->ar, st->options, st->option_count);
+    struct write_target target = {.path = arena_strdup(b->ar, r->paths[0]), .mode = WRITE_NEW};
+    return write_plan(b, r->format, &options, &target, parts, st->partition_count, lp, st->location ? st->location_span : st->name.span, ret);
 }
 
 static int make_table(struct binder *b, const struct ast_statement *st, struct relation *r, bool *ret_exists, struct analyzed *ret)

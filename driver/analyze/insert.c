@@ -197,7 +197,7 @@ static int store(struct binder *b, const struct insertion *in, struct expr *e, u
                   "targetType", quoted_type(b->ar, f->type), NULL);
         return bind_fail_at(b, span);
     }
-    return expr_cast(b->ar, e, f->type, EVAL_ANSI, span, ret, b->err);
+    return expr_cast_stored(b->ar, e, f->type, f->name, span, ret, b->err);
 }
 
 /* PARTITION (p = 1, q): static values; they must come before the dynamic ones, as their folders do. */

@@ -143,7 +143,7 @@ static int find_partitions(struct binder *b, struct file_list *files, const stru
     for (uint32_t i = 0; i < count; i++) {
         for (uint32_t u = 0; user && u < user->count; u++) {
             if (str_eq_nocase(user->fields[u].name, ret->fields[i].name))
-                ret->fields[i].type = user->fields[u].type;
+                ret->fields[i] = (struct field){user->fields[u].name, user->fields[u].type, true};
         }
     }
     return 0;

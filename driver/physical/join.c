@@ -21,7 +21,7 @@
 
 #include <math.h>
 
-enum { REDUCE_ROWS_MIN = 100000, REDUCE_FACTOR = 5, FLIP_ROWS_MIN = 500000 };
+enum { BROADCAST_BYTES = 64 << 20, REDUCE_ROWS_MIN = 100000, REDUCE_FACTOR = 5, FLIP_ROWS_MIN = 500000 };
 
 struct keys {
     struct exprs probe, build; /* over logical columns */
@@ -120,18 +120,32 @@ static int hash_sides(struct planner *pl, const struct keys *ks, struct frag **p
     return 0;
 }
 
-static bool worth_broadcast(const struct planner *pl, const struct frag *probe, const struct frag *build)
+/* The table of so many rows, built in every executor that reads it. */
+static double table_bytes(double rows, double row_bytes)
+{
+    return rows * (row_bytes + 16);
+}
+
+static bool fits_memory(const struct planner *pl, double bytes)
 {
     const struct cluster_shape *sh = &pl->env->shape;
-    double bytes = build->rows * (build->row_bytes + 16), probe_bytes = probe->rows * probe->row_bytes;
     uint32_t executors = sh->executors ? sh->executors : 1;
-    double memory = sh->task_memory ? (double)sh->task_memory * sh->slots / executors : 4e9;
-    if (bytes > memory * 0.4)
-        return false;
-    if (executors == 1)
+    return bytes <= (sh->task_memory ? (double)sh->task_memory * sh->slots / executors : 4e9) * 0.4;
+}
+
+/* Whether all executors may be sent these rows. */
+static bool may_broadcast(const struct planner *pl, double rows, double row_bytes)
+{
+    double bytes = table_bytes(rows, row_bytes), limit = pl->env->broadcast_given ? (double)pl->env->broadcast_bytes : BROADCAST_BYTES;
+    return fits_memory(pl, bytes) && (pl->env->shape.executors <= 1 || bytes <= limit);
+}
+
+static bool worth_broadcast(const struct planner *pl, const struct frag *probe, const struct frag *build)
+{
+    double bytes = table_bytes(build->rows, build->row_bytes), probe_bytes = probe->rows * probe->row_bytes;
+    if (may_broadcast(pl, build->rows, build->row_bytes))
         return true;
-    double limit = pl->env->broadcast_bytes ? (double)pl->env->broadcast_bytes : 64 << 20;
-    return bytes <= limit || bytes * executors * 2 <= probe_bytes;
+    return !pl->env->broadcast_given && fits_memory(pl, bytes) && bytes * pl->env->shape.executors * 2 <= probe_bytes;
 }
 
 void reduce_by(struct planner *pl, struct frag *f, const struct exprs *keys, const struct frag *small,
@@ -211,7 +225,8 @@ static struct reduction *find_reduction(struct planner *pl, const struct logical
     if (!r->aggregate)
         return NULL;
     double in = estimate_rows(pl->es, r->aggregate->inputs[0]), small = estimate_rows(pl->es, other);
-    bool worth = in > REDUCE_ROWS_MIN && small * REDUCE_FACTOR < in && small * 2 < estimate_rows(pl->es, r->aggregate);
+    bool worth = in > REDUCE_ROWS_MIN && small * REDUCE_FACTOR < in && small * 2 < estimate_rows(pl->es, r->aggregate) &&
+                 may_broadcast(pl, small, estimate_row_bytes(pl->es, other->out, other->out_count));
     return worth ? r : NULL;
 }
 
@@ -286,7 +301,7 @@ int plan_join(struct planner *pl, const struct logical *lp, struct frag **ret)
             TRY(hash_sides(pl, &ks, &probe, &build));
         }
     } else if (keyed && !whole_build && (kind == JOIN_SEMI || kind == JOIN_ANTI) && build->rows > REDUCE_ROWS_MIN &&
-               probe->rows * REDUCE_FACTOR < build->rows) {
+               probe->rows * REDUCE_FACTOR < build->rows && may_broadcast(pl, probe->rows, probe->row_bytes)) {
         narrow(pl, probe, &need);
         TRY(exchange_by(pl, probe, &ks.probe, &probe));
         reduce_by(pl, build, &ks.build, probe, &ks.probe, ks.null_safe);

@@ -193,8 +193,8 @@ static int plan_union(struct planner *pl, const struct logical *lp, struct frag 
         for (struct scan_use *u = f->scans; u; u = u->next)
             u->scan.task_first += all->tasks;
         bool nested = f->node->kind == PN_UNION;
-        if (__builtin_add_overflow(all->tasks, f->tasks, &all->tasks))
-            return error_set(pl->err, ERR_UNSUPPORTED_FEATURE, "message", "more than 4294967295 tasks in one stage", NULL);
+        TRY(check_tasks(pl, (int64_t)all->tasks + f->tasks));
+        all->tasks += f->tasks;
         for (uint32_t b = 0; b < (nested ? f->node->input_count : 1); b++) {
             ARENA_PUSH(pl->ar, n->inputs, n->input_count, cap, nested ? f->node->inputs[b] : f->node);
             uint32_t end = nested ? all->tasks - f->tasks + f->node->branch_first[b + 1] : all->tasks;

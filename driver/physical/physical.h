@@ -25,7 +25,8 @@ struct physical_env {
     uint64_t job_id;
     const char *sql;
     bool no_single_task;           /* tests: even tiny queries go through exchanges */
-    uint64_t broadcast_bytes;      /* builds up to this are broadcast when there are several executors; 0: 64 MiB */
+    bool broadcast_given;          /* the user set drover.broadcast.max: nothing larger is broadcast where a hash would do */
+    uint64_t broadcast_bytes;      /* then: what is set. Else 64 MiB, or what is small against the probe */
 };
 
 /* Whether a second attempt gives the same rows: decides what a lost output invalidates. */

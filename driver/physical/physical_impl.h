@@ -5,6 +5,9 @@
 #include "driver/optimize/rule.h"
 #include "driver/physical/physical.h"
 
+/* Tasks of one stage: the driver keeps about 200 bytes of each, and serves others meanwhile. */
+enum { STAGE_TASKS_MAX = 1 << 21 };
+
 /* A column of a fragment: logical id and where it lies in the top node's output. */
 struct place {
     uint32_t id, ordinal;
@@ -92,6 +95,8 @@ WARN_UNUSED int exchange(struct planner *pl, struct frag *f, enum exchange_kind 
 WARN_UNUSED int close_stage(struct planner *pl, struct frag *f, struct pnode *sink, uint32_t output_partitions,
                             uint32_t *ret_stage);
 WARN_UNUSED int gather(struct planner *pl, struct frag *f, struct frag **ret); /* to one task; f itself when it is one */
+/* An error when a stage would have too many tasks, or partitions for the next one's. */
+WARN_UNUSED int check_tasks(struct planner *pl, int64_t tasks);
 uint32_t hash_partitions(const struct planner *pl, double rows, double bytes);
 
 /* scan.c */

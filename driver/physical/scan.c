@@ -7,9 +7,9 @@
 #include "driver/physical/physical_impl.h"
 #include "common/col/builder.h"
 #include "common/expr/fn.h"
+#include "common/format/partition.h"
 
 #include <math.h>
-#include <stdio.h>
 
 enum { SPLIT_BYTES_MIN = 1 << 20 };
 
@@ -69,28 +69,20 @@ static bool prune_of(struct planner *pl, const struct expr *e, struct prune *ret
 
 /* ---- partition folders ---- */
 
-/* The value of folder name=... in path, %XX decoded; NULL when there is none. */
+/* The value of the last folder name=... in path; names differ by case only when nothing else does. NULL when there is none. */
 static const char *folder_value(struct planner *pl, const char *path, const char *name)
 {
-    size_t n = strlen(name);
-    const char *found = NULL;
-    for (const char *p = path; (p = strchr(p, '/')) != NULL; p++)
-        if (strncmp(p + 1, name, n) == 0 && p[1 + n] == '=')
-            found = p + 2 + n;
-    if (!found)
-        return NULL;
-    char *out = arena_strndup(pl->ar, found, strcspn(found, "/")), *to = out;
-    for (const char *p = out; *p; p++) {
-        unsigned c;
-        if (p[0] == '%' && sscanf(p + 1, "%2x", &c) == 1 && p[1] && p[2]) {
-            *to++ = (char)c;
-            p += 2;
-        } else {
-            *to++ = *p;
-        }
+    const char *exact = NULL, *alike = NULL;
+    for (const char *p = path; (p = strchr(p, '/')) != NULL;) {
+        const char *end = strchr(++p, '/'), *eq = end ? memchr(p, '=', (size_t)(end - p)) : NULL;
+        char *have = eq ? partition_unescape(pl->ar, p, (size_t)(eq - p)) : NULL;
+        if (have && strcmp(have, name) == 0)
+            exact = eq + 1;
+        else if (have && str_eq_nocase(have, name))
+            alike = eq + 1;
     }
-    *to = 0;
-    return out;
+    const char *found = exact ? exact : alike;
+    return found ? partition_unescape(pl->ar, found, strcspn(found, "/")) : NULL;
 }
 
 static int folder_values(struct planner *pl, const struct table_ref *t, const char *path, struct value **ret)
@@ -99,7 +91,7 @@ static int folder_values(struct planner *pl, const struct table_ref *t, const ch
     for (uint32_t i = 0; i < t->partition_schema.count; i++) {
         const struct field *f = &t->partition_schema.fields[i];
         const char *text = folder_value(pl, path, f->name);
-        if (!text || strcmp(text, "__HIVE_DEFAULT_PARTITION__") == 0) {
+        if (!text || strcmp(text, PARTITION_NULL) == 0) {
             values[i] = (struct value){.type = f->type, .null = true};
             continue;
         }
@@ -254,6 +246,7 @@ int plan_range(struct planner *pl, const struct logical *lp, struct frag **ret)
     int64_t parts = lp->range_parts;
     if (parts <= 0)
         parts = pl->single || rows <= 1e6 ? 1 : (int64_t)fmin(slots * 4.0, ceil(rows / 1e6));
+    TRY(check_tasks(pl, parts));
     n->range_parts = parts;
     *ret = new_frag(pl, n, lp, (uint32_t)parts);
     return 0;

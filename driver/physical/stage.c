@@ -42,9 +42,20 @@ static void add_parent(struct planner *pl, struct dag_stage *st, uint32_t *cap, 
     ARENA_PUSH(pl->ar, st->parents, st->parent_count, *cap, *p);
 }
 
+int check_tasks(struct planner *pl, int64_t tasks)
+{
+    if (tasks <= STAGE_TASKS_MAX)
+        return 0;
+    return error_setf(pl->err, ERR_UNSUPPORTED_FEATURE, "message",
+                      "a stage of %lld tasks (%d is the most): give range() fewer partitions, or set spark.sql.shuffle.partitions lower",
+                      (long long)tasks, STAGE_TASKS_MAX);
+}
+
 int close_stage(struct planner *pl, struct frag *f, struct pnode *sink, uint32_t output_partitions, uint32_t *ret_stage)
 {
     struct dag_stage st = {0};
+    TRY(check_tasks(pl, f->tasks));
+    TRY(check_tasks(pl, output_partitions));
     sink->inputs[0] = f->node;
     st.plan = (struct stage_plan){
         .job_id = pl->env->job_id,

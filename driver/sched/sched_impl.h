@@ -24,7 +24,7 @@ struct task {
     uint8_t losses;         /* executors lost while they held an attempt at it; no failures of its own, but not without end */
     bool launched;          /* ever: it is not among the fresh ones any more */
     bool delivered;         /* rows of it have gone to the client */
-    uint32_t avoid;         /* executor index + 1 where it last failed, 0: none */
+    uint32_t avoid;         /* executor index + 1 where it last failed, or whose output of it could not be read; 0: none */
     uint32_t attempt;       /* RUNNING: slot of its attempt */
     uint32_t executor;      /* DONE: index of the executor that holds the output, NONE: it rode here */
     uint64_t done_attempt;  /* DONE */

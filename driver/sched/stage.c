@@ -299,8 +299,9 @@ uint32_t sched_lose_named(struct sched *s, struct job *job, uint32_t stage, uint
     bool was_complete = st->done == st->spec.task_count;
     uint32_t lost = 0;
     for (uint32_t i = 0; i < count; i++) {
-        const struct task *t = &st->tasks[partitions[i]];
+        struct task *t = &st->tasks[partitions[i]];
         if (t->state == TASK_DONE && t->done_attempt == attempts[i]) {
+            t->avoid = t->executor + 1; /* it may be dead without our knowing yet */
             undo(s, job, stage, partitions[i]);
             lost++;
         }

@@ -117,8 +117,7 @@ static void clear_done(struct work *w)
 
 void commit_clear(struct operation *op)
 {
-    ASSERT(op->state == OP_OPENING || op->state == OP_RUNNING || op->state == OP_COMMITTING);
-    op->state = OP_CLEARING;
+    sm_move(&operation_sm, &op->state, OP_CLEARING);
     submit(op, clear_run, clear_done);
 }
 
@@ -166,7 +165,7 @@ void commit_open(struct operation *op)
         operation_effect_done(op, &err);
         return;
     }
-    op->state = OP_OPENING;
+    sm_move(&operation_sm, &op->state, OP_OPENING);
     submit(op, open_run, open_done);
 }
 
@@ -193,8 +192,7 @@ static void files_done(struct work *w)
 void commit_run(struct operation *op, uint32_t stage)
 {
     struct op_write *wr = &op->write;
-    ASSERT(op->state == OP_RUNNING);
-    op->state = OP_COMMITTING;
+    sm_move(&operation_sm, &op->state, OP_COMMITTING);
     wr->manifests = ARENA_ARRAY(&op->ar, const void *, op->part_count);
     wr->manifest_bytes = ARENA_ARRAY(&op->ar, uint32_t, op->part_count);
     for (uint32_t p = 0; p < op->part_count; p++) {

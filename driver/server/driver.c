@@ -652,6 +652,8 @@ static void signal_cb(uv_signal_t *h, int signum)
 {
     struct driver *dr = h->data;
     log_info("driver", "signal %d: stopping", signum);
+    if (dr->config.embedded)
+        alarm(3); /* its parent is gone: whatever a planner is at, it does not outlive that by more */
     uv_stop(&dr->loop);
 }
 

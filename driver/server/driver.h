@@ -15,6 +15,8 @@ struct driver_config {
     uint32_t conf_count;      /* settings of the driver itself: KEY=VALUE; a wrong one is an error unless embedded */
     const char *const *confs;
     bool embedded;            /* ends when its last client is gone */
+    uint32_t executors, slots; /* embedded: that are being started, and slots of each: known before they register */
+    uint64_t memory;          /* of each */
 };
 
 /* Runs until SIGTERM or SIGINT, embedded until the client goes. Returns an exit code. */

@@ -55,7 +55,9 @@ struct session {
     struct session *next;
 };
 
+/* The diagram is in operation.c. */
 enum op_state { OP_PLANNING, OP_OPENING, OP_RUNNING, OP_COMMITTING, OP_CLEARING, OP_ENDED };
+extern const struct sm operation_sm;
 
 /* A result frame until the client has acknowledged it. */
 struct result_frame {
@@ -94,7 +96,7 @@ struct operation {
     struct session *session;
     struct statement *record;    /* for the page; NULL once it ended */
     struct conn *client;         /* NULL: detached */
-    enum op_state state;
+    uint8_t state;               /* enum op_state; moved by operation_sm */
     int64_t started_us, ended_us, detached_us;
     bool cancel;                 /* atomic: planning looks at it */
     struct snapshot *snapshot;   /* a reference for planning */

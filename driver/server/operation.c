@@ -2,8 +2,8 @@
  * Operations: one statement from its text to its acknowledged results.
  *
  *   PLANNING ──► [OPENING] ──► RUNNING ──► [COMMITTING] ──► ENDED
- *       │             └─────────────┴──────────────┴──► [CLEARING] ──► ENDED   (failed or cancelled)
- *       └──► ENDED                            (failed, cancelled, or answered by the driver itself)
+ *       │             ├─────────────┼──────────────┴──► [CLEARING] ──► ENDED   (a write that failed or was cancelled)
+ *       └─────────────┴─────────────┴──► ENDED    (failed, cancelled, or answered by the driver itself)
  *
  * The states in brackets are of writes: commit.c has them.
  *
@@ -18,6 +18,16 @@
 #include "driver/sql/parser.h"
 #include "proto/client.pb-c.h"
 #include "proto/cluster.pb-c.h"
+
+static const struct sm_state operation_states[] = {
+    [OP_PLANNING] = {"PLANNING", SM_TO(OP_OPENING) | SM_TO(OP_RUNNING) | SM_TO(OP_ENDED)},
+    [OP_OPENING] = {"OPENING", SM_TO(OP_RUNNING) | SM_TO(OP_CLEARING) | SM_TO(OP_ENDED)},
+    [OP_RUNNING] = {"RUNNING", SM_TO(OP_COMMITTING) | SM_TO(OP_CLEARING) | SM_TO(OP_ENDED)},
+    [OP_COMMITTING] = {"COMMITTING", SM_TO(OP_CLEARING) | SM_TO(OP_ENDED)},
+    [OP_CLEARING] = {"CLEARING", SM_TO(OP_ENDED)},
+    [OP_ENDED] = {"ENDED", 0},
+};
+const struct sm operation_sm = SM("operation", operation_states);
 
 /* ---- frames to the client ---- */
 
@@ -90,7 +100,7 @@ void operation_end(struct operation *op, struct error *err)
     }
     Drover__ResultEnd m = DROVER__RESULT_END__INIT;
     struct buf bytes = BUF_INIT;
-    op->state = OP_ENDED;
+    sm_move(&operation_sm, &op->state, OP_ENDED);
     op->ended_us = clock_mono_us();
     if (err->code) {
         error_encode(err, &bytes);
@@ -125,6 +135,17 @@ static struct file_stats *no_stats(const struct table_ref *t, void *ctx)
     return NULL;
 }
 
+/* Spark's name for it counts where ours is not set; a negative size is none. */
+static void set_broadcast(const struct settings *set, struct physical_env *pe)
+{
+    static const char *const keys[] = {"drover.broadcast.max", "spark.sql.autoBroadcastJoinThreshold"};
+    for (size_t i = 0; i < ARRAY_LEN(keys) && !pe->broadcast_given; i++) {
+        int64_t bytes = settings_i64(set, keys[i]);
+        pe->broadcast_given = settings_is_set(set, keys[i]);
+        pe->broadcast_bytes = bytes > 0 ? (uint64_t)bytes : 0;
+    }
+}
+
 static int plan(struct operation *op)
 {
     struct error *err = &op->plan_error;
@@ -143,9 +164,9 @@ static int plan(struct operation *op)
     TRY(optimize(ar, &op->cx, op->analyzed.plan, &oe, &best, err));
     struct physical_env pe = {.shape = op->shape, .estimates = oe.ret_estimates, .job_id = op->job_id, .sql = op->sql,
                               .max_partition_bytes = (uint64_t)settings_i64(set, "spark.sql.files.maxPartitionBytes"),
-                              .broadcast_bytes = (uint64_t)settings_i64(set, "drover.broadcast.max"),
                               .batch_rows = (uint32_t)settings_i64(set, "drover.batch.rows"),
                               .no_single_task = !settings_bool(set, "drover.plan.single")};
+    set_broadcast(set, &pe);
     op->ride_max = settings_i64(set, "drover.shuffle.ride.max");
     if (settings_is_set(set, "spark.sql.shuffle.partitions"))
         pe.shuffle_partitions = (uint32_t)settings_i64(set, "spark.sql.shuffle.partitions");
@@ -243,7 +264,7 @@ static void submit_job(struct operation *op)
         op->parts[i].tail = &op->parts[i].items;
         op->parts[i].expected = -1;
     }
-    op->state = OP_RUNNING;
+    sm_move(&operation_sm, &op->state, OP_RUNNING);
     history_planned(dr->history, op->record, dag);
     driver_event(dr, &(struct sched_event){.kind = SCHED_JOB_SUBMIT, .job_id = op->job_id, .spec = &spec});
 }
@@ -278,6 +299,26 @@ static void plan_done(struct work *w)
     }
 }
 
+/* What statements are planned for: the executors that are there; embedded, those that are about to be. */
+static struct cluster_shape shape_of(const struct driver *dr)
+{
+    const struct driver_config *c = &dr->config;
+    struct cluster_shape sh = {0};
+    if (c->executors)
+        return (struct cluster_shape){c->executors, c->executors * c->slots, c->memory / c->slots};
+    for (uint32_t i = 0; i < dr->exec_count; i++) {
+        const struct exec *x = dr->execs[i];
+        if (!x->live)
+            continue;
+        sh.executors++;
+        sh.slots += x->slots;
+        uint64_t grant = x->memory / x->slots;
+        if (!sh.task_memory || grant < sh.task_memory)
+            sh.task_memory = grant;
+    }
+    return sh.executors ? sh : (struct cluster_shape){1, 1, 1ull << 30};
+}
+
 void operation_execute(struct driver *dr, struct conn *client, struct session *s, const char *id, const char *sql)
 {
     struct operation *op = xcalloc(1, sizeof *op);
@@ -287,7 +328,6 @@ void operation_execute(struct driver *dr, struct conn *client, struct session *s
     op->session = s;
     s->open_ops++;
     op->client = client;
-    op->state = OP_PLANNING;
     op->started_us = clock_mono_us();
     session_refresh(s, dr->catalog);
     op->snapshot = snapshot_ref(s->snapshot);
@@ -295,18 +335,7 @@ void operation_execute(struct driver *dr, struct conn *client, struct session *s
     op->unacked_tail = &op->unacked;
     op->record = history_begin(dr->history, history_app(dr->history, s->id, s->number, s->snapshot->user), op->job_id, sql);
     arena_init(&op->ar);
-    for (uint32_t i = 0; i < dr->exec_count; i++) {
-        struct exec *x = dr->execs[i];
-        if (!x->live)
-            continue;
-        op->shape.executors++;
-        op->shape.slots += x->slots;
-        uint64_t grant = x->memory / x->slots;
-        if (!op->shape.task_memory || grant < op->shape.task_memory)
-            op->shape.task_memory = grant;
-    }
-    if (op->shape.executors == 0)
-        op->shape = (struct cluster_shape){1, 1, 1ull << 30};
+    op->shape = shape_of(dr);
     op->work = (struct work){.run = plan_run, .done = plan_done};
     op->next = dr->ops;
     dr->ops = op;

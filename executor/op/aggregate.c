@@ -203,15 +203,10 @@ static int aggregate_open(struct op *op, struct error *err)
         memset(a->one, 0, c->state_bytes);
     for (uint32_t i = 0; i < c->agg_count; i++) {
         const struct one_agg *g = &c->aggs[i];
-        const struct stage_plan *plan = op->task->code->plan;
-        const struct task_spec *spec = op->task->spec;
         if (!g->has_filter)
             continue;
         exprs_open(&a->filter_args[i], &g->args, op->task);
-        if (a->filters[i])
-            expr_state_restart(a->filters[i], plan->cx.seed, plan->stage, spec->partition, spec->params);
-        else
-            a->filters[i] = expr_state_new(g->filter, plan->cx.seed, plan->stage, spec->partition, spec->params);
+        a->filters[i] = task_expr_state(op->task, g->filter, a->filters[i]);
     }
     a->direct_kind = DIRECT_NONE;
     a->direct_misses = 0;

@@ -25,29 +25,29 @@ int exprs_compile(struct stage_code *stage, struct expr *const *list, uint32_t c
     return 0;
 }
 
-static void open_state(struct exprs_state *s, const struct exprs *code, uint64_t seed, uint32_t stage,
-                       uint32_t partition, const struct value *params)
+struct expr_state *task_expr_state(struct task *task, const struct program *p, struct expr_state *st)
+{
+    const struct stage_plan *plan = task->code->plan;
+    const struct task_spec *spec = task->spec;
+    if (st) {
+        expr_state_restart(st, plan->cx.seed, plan->stage, spec->partition, spec->params);
+    } else {
+        st = expr_state_new(p, plan->cx.seed, plan->stage, spec->partition, spec->params);
+        ARRAY_GROW(task->states, task->state_count, task->state_cap);
+        task->states[task->state_count++] = st;
+    }
+    expr_state_charge(st, &task->exprs);
+    return st;
+}
+
+void exprs_open(struct exprs_state *s, const struct exprs *code, struct task *task)
 {
     s->code = code;
     if (!code->program)
         return;
-    if (s->st) {
-        expr_state_restart(s->st, seed, stage, partition, params);
-        return;
-    }
-    s->st = expr_state_new(code->program, seed, stage, partition, params);
-    s->tmp = xcalloc(code->program_count, sizeof *s->tmp);
-}
-
-void exprs_open(struct exprs_state *s, const struct exprs *code, const struct task *task)
-{
-    const struct stage_plan *plan = task->code->plan;
-    open_state(s, code, plan->cx.seed, plan->stage, task->spec->partition, task->spec->params);
-}
-
-void exprs_open_stage(struct exprs_state *s, const struct exprs *code, const struct stage_code *stage)
-{
-    open_state(s, code, stage->plan->cx.seed, stage->plan->stage, 0, NULL);
+    s->st = task_expr_state(task, code->program, s->st);
+    if (!s->tmp)
+        s->tmp = xcalloc(code->program_count, sizeof *s->tmp);
 }
 
 int exprs_eval(struct exprs_state *s, const struct batch *b, struct column *out, struct error *err)

@@ -100,14 +100,10 @@ static int join_open(struct op *op, struct error *err)
     (void)err;
     struct join_op *j = (struct join_op *)op;
     const struct join_code *c = j->code = op->nc->priv;
-    const struct stage_plan *plan = op->task->code->plan;
-    const struct task_spec *spec = op->task->spec;
     exprs_open(&j->probe_keys, &c->probe_keys, op->task);
     exprs_open(&j->build_keys, &c->build_keys, op->task);
-    if (c->residual && j->residual)
-        expr_state_restart(j->residual, plan->cx.seed, plan->stage, spec->partition, spec->params);
-    else if (c->residual)
-        j->residual = expr_state_new(c->residual, plan->cx.seed, plan->stage, spec->partition, spec->params);
+    if (c->residual)
+        j->residual = task_expr_state(op->task, c->residual, j->residual);
     if (c->shared) {
         j->table = &c->shared->table;
     } else {

@@ -85,9 +85,11 @@ struct task {
     const struct task_spec *spec;
     struct task_spec spec_copy;
     struct task_env *env;
-    struct account account;
     uint32_t op_count;
     struct op **ops;                  /* of all chains */
+    struct account exprs;             /* what the results of expressions take */
+    struct expr_state **states;       /* of all operators, which own them */
+    uint32_t state_count, state_cap;
     uint32_t chain, at;               /* where the loop stands */
     enum { TASK_PREPARE, TASK_SOURCE, TASK_FINISH } phase;
     bool blocked, done;
@@ -128,11 +130,11 @@ struct exprs_state {
 };
 int exprs_compile(struct stage_code *stage, struct expr *const *list, uint32_t count, const struct type *const *input,
                   uint32_t input_count, struct exprs *ret, struct error *err);
-void exprs_open(struct exprs_state *s, const struct exprs *code, const struct task *task);
+void exprs_open(struct exprs_state *s, const struct exprs *code, struct task *task);
+/* A state for the task's program, new when st is NULL: what expr_state_new and expr_state_restart give, charged to the task. */
+struct expr_state *task_expr_state(struct task *task, const struct program *p, struct expr_state *st);
 int exprs_eval(struct exprs_state *s, const struct batch *b, struct column *out, struct error *err);
 void exprs_fini(struct exprs_state *s);
-/* The same for a state outside of a task (a shared build). */
-void exprs_open_stage(struct exprs_state *s, const struct exprs *code, const struct stage_code *stage);
 
 /* ---- run-time filters (pushdown.c) ---- */
 

@@ -23,14 +23,9 @@ static int filter_open(struct op *op, struct error *err)
 {
     (void)err;
     struct filter_op *f = (struct filter_op *)op;
-    const struct stage_plan *plan = op->task->code->plan;
-    const struct task_spec *spec = op->task->spec;
-    if (f->st) {
-        expr_state_restart(f->st, plan->cx.seed, plan->stage, spec->partition, spec->params);
-        return 0;
-    }
-    f->st = expr_state_new(op->nc->priv, plan->cx.seed, plan->stage, spec->partition, spec->params);
-    f->sel = xmalloc(BATCH_ROWS * sizeof *f->sel);
+    f->st = task_expr_state(op->task, op->nc->priv, f->st);
+    if (!f->sel)
+        f->sel = xmalloc(BATCH_ROWS * sizeof *f->sel);
     return 0;
 }
 

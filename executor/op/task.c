@@ -2,6 +2,7 @@
 #include <sched.h>
 #include <stdlib.h>
 
+#include "common/expr/program.h"
 #include "executor/op/op.h"
 
 /* ---- compiling: chains per variant ---- */
@@ -177,6 +178,7 @@ static void task_destroy(struct task *task)
         free(op);
     }
     buf_fini(&task->manifest);
+    free(task->states);
     free(task->node_metrics);
     free(task->ops);
     free(task);
@@ -269,6 +271,9 @@ static void task_close(struct task *task)
             op->vt->close(op);
         account_fini(&op->account);
     }
+    for (uint32_t i = 0; i < task->state_count; i++)
+        expr_state_rest(task->states[i]);
+    account_fini(&task->exprs);
 }
 
 int task_new(struct stage_code *code, const struct task_spec *spec, struct task_env *env, struct task **ret,
@@ -291,6 +296,7 @@ int task_new(struct stage_code *code, const struct task_spec *spec, struct task_
     task->metrics = (struct task_metrics){.node_count = code->plan->node_count, .nodes = task->node_metrics};
     memset(task->node_metrics, 0, code->plan->node_count * sizeof *task->node_metrics);
     buf_reset(&task->manifest);
+    account_init(&task->exprs, "Expressions", env->account, INT64_MAX);
     uint32_t k = 0, opened = 0;
     for (uint32_t c = 0; c < v->chain_count; c++) {
         for (uint32_t i = 0; i < v->chains[c].count; i++, k++) {

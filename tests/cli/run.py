@@ -223,12 +223,26 @@ def test_embedded_executor_dies(_):
 
 
 def test_nothing_is_left(_):
-    p = start("sql", LONG)
-    kids = wait_until(lambda: len(children(p.pid)) == 2 and children(p.pid), 20, "the children")
-    p.kill()
-    p.communicate()
-    wait_until(lambda: not any(os.path.exists(f"/proc/{k}") and "drover" in open(f"/proc/{k}/comm").read() and "Z" not in open(f"/proc/{k}/stat").read().split(")")[1][:3]
-                               for k in kids), 20, "the children to end with their parent")
+    def alive(pid):
+        return os.path.exists(f"/proc/{pid}") and "drover" in open(f"/proc/{pid}/comm").read() and "Z" not in open(f"/proc/{pid}/stat").read().split(")")[1][:3]
+    for sign in (signal.SIGKILL, signal.SIGTERM):
+        with tempfile.TemporaryDirectory(prefix="drover-left-") as tmp:
+            p = start("sql", LONG, env={**os.environ, "TMPDIR": tmp})
+            kids = wait_until(lambda: len(children(p.pid)) == 2 and children(p.pid), 20, "the children")
+            wait_until(lambda: len(os.listdir(tmp)) == 1 and len(os.listdir(f"{tmp}/{os.listdir(tmp)[0]}")) == 2, 20, "the sockets of driver and executor")
+            p.send_signal(sign)
+            p.communicate()
+            wait_until(lambda: not any(map(alive, kids)), 20, "the children to end with their parent")
+            equal(os.listdir(tmp), [])
+
+
+def test_plans_for_all_slots(_):
+    """A first statement comes before the executors have said that they are there."""
+    query = "explain select count(*) from range(0, 1000000000)"
+    for args, tasks in ((("--slots", "16"), 64), (("--executors", "4", "--slots", "2"), 32)):
+        for _ in range(5):
+            code, out, err = sql(*args, "--format", "csv", query)
+            check(code == 0 and f"Stage 0: {tasks} tasks" in out, args, out, err)
 
 
 def test_driver_dies(_):

@@ -14,6 +14,7 @@ import tpch  # noqa: E402
 OVER = {"HashAggregate": "SELECT count(*) FROM (SELECT id, count(*) c FROM range(3000000) GROUP BY id)",
         "Sort": "SELECT count(*) FROM (SELECT concat(CAST(id AS STRING), ' padding padding padding') t FROM range(2000000) "
                 "ORDER BY t LIMIT 1500000)",
+        "Expressions": "SELECT max(length(repeat(concat('x', CAST(id AS STRING)), 100000))) FROM range(3000)",
         "HashJoin JoinBuild ExchangeWrite": "SELECT count(*) FROM range(3000000) a JOIN range(3000000) b ON a.id = b.id + 1"}
 AFTER = "SELECT sum(id) FROM range(1000000)"
 

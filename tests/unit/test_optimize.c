@@ -16,12 +16,14 @@ static struct arena ar;
 static const struct query_ctx cx = {.now_us = 1, .zone_name = "UTC", .seed = 42, .ansi = true};
 static uint32_t next_id;
 static struct buf text;
+static struct physical_env settings; /* what a test wants to be different */
 static char folder[] = "/tmp/drover-optimize-XXXXXX";
 
 static void set_up(void)
 {
     arena_init(&ar);
     next_id = 1;
+    settings = (struct physical_env){0};
 }
 static void tear_down(void)
 {
@@ -276,7 +278,9 @@ static struct stage_dag *plan_with(struct logical *lp, uint32_t executors, bool 
     if (rc)
         error_format(&err, &why);
     ck_assert_msg(rc == 0, "%s", why.data);
-    struct physical_env pe = {.shape = {executors, 2 * executors, 1 << 30}, .estimates = oe.ret_estimates};
+    struct physical_env pe = settings;
+    pe.shape = (struct cluster_shape){executors, 2 * executors, 1 << 30};
+    pe.estimates = oe.ret_estimates;
     struct stage_dag *dag = NULL;
     rc = physical_plan(&ar, &cx, best, &pe, &dag, &err);
     if (rc)
@@ -515,6 +519,32 @@ START_TEST(several_executors)
 }
 END_TEST
 
+START_TEST(nothing_is_broadcast_past_the_limit)
+{
+    settings.broadcast_given = true;
+    struct logical *n = scan("nation"), *c = scan("customer");
+    plan_with(count_star(join(JOIN_INNER, c, n, call("=", col(c, "c_nationkey"), col(n, "n_nationkey")))), 4, true);
+    HAS("HashJoin inner");
+    HAS_NOT("Exchange broadcast");
+    HAS_NOT("shared");
+    /* nor what would only reduce the other side */
+    struct logical *o = scan("orders"), *l = scan("lineitem");
+    struct logical *few = filter(o, call("<", col(o, "o_orderkey"), expr_bigint(&ar, 50000)));
+    struct expr *eq = call("=", col(l, "l_suppkey"), outer(o, "o_custkey"));
+    plan_with(count_star(filter(few, subquery(SUBQUERY_EXISTS, filter(l, eq), NULL))), 4, true);
+    HAS("HashJoin semi");
+    HAS_NOT("shared");
+    struct logical *l2 = scan("lineitem"), *p = scan("part");
+    struct logical *agg = aggregate(l2, col(l2, "l_partkey"), agg_call_of("avg", col(l2, "l_quantity"), false), "a");
+    struct expr *key = expr_column(&ar, agg->out[0].id, agg->out[0].type, true, "k");
+    plan_with(count_star(join(JOIN_INNER, filter(p, call("=", col(p, "p_brand"), str("x"))), agg, call("=", col(p, "p_partkey"), key))), 4, true);
+    HAS_NOT("shared");
+    /* a join without a key needs the whole side all the same */
+    plan_with(count_star(join(JOIN_INNER, c, n, call("<", col(c, "c_nationkey"), col(n, "n_nationkey")))), 4, true);
+    HAS("Exchange broadcast");
+}
+END_TEST
+
 START_TEST(small_sides_reduce)
 {
     /* Q4: few orders, many lines: the lines are reduced by the orders before any of them is built. */
@@ -555,7 +585,7 @@ static void add(TCase *tc)
     tcase_add_checked_fixture(tc, set_up, tear_down);
     ADD_TESTS(tc, filters_reach_scans, outer_join_becomes_inner, exists_and_in, correlated_scalar, or_gives_its_common_part,
               join_order, distinct_aggregates, set_operations, top_and_limit, ranges_and_values, equal_subplans_once,
-              several_executors, small_sides_reduce, union_branches);
+              several_executors, nothing_is_broadcast_past_the_limit, small_sides_reduce, union_branches);
 }
 
 int main(void)

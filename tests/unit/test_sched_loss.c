@@ -406,6 +406,22 @@ START_TEST(a_failed_fetch_makes_only_that_output_again)
 }
 END_TEST
 
+START_TEST(what_could_not_be_fetched_is_made_elsewhere)
+{
+    join(1, 5, 2);
+    join(2, 5, 2);
+    submit(1, "2 2<0r");
+    struct run *r = get(1, 0, 0);
+    uint64_t dead = r->executor, a = r->id;
+    finish_stage(1, 0, 2);
+    struct run *reader = get(1, 1, 0)->executor == dead ? get(1, 1, 1) : get(1, 1, 0);
+    fetch_failed_one(reader, 0, 0, a); /* the driver does not know of the death yet */
+    ck_assert_uint_ne(get(1, 0, 0)->executor, dead);
+    lose(3 - dead, 5); /* nobody else is there now */
+    ck_assert_uint_eq(get(1, 0, 0)->executor, dead);
+}
+END_TEST
+
 START_TEST(a_failed_fetch_is_no_failure_of_the_task)
 {
     join(1, 5, 2);
@@ -608,12 +624,12 @@ static void add(TCase *tc)
               the_loss_of_an_old_incarnation_is_old_news, a_loss_is_told_once, lost_executors_are_forgotten_in_time,
               without_executors_a_job_waits_then_fails_with_the_cause, an_executor_in_time_saves_the_job,
               each_job_waits_its_whole_time, a_failed_fetch_makes_only_that_output_again,
-              a_failed_fetch_is_no_failure_of_the_task, a_stage_is_not_made_again_for_ever, many_readers_of_one_loss_are_one_loss,
-              one_report_may_name_many_outputs, an_output_made_anew_is_not_lost_by_old_reports,
-              a_report_of_what_is_no_input_counts_as_a_failure, readers_of_an_indeterminate_stage_start_over,
-              what_read_the_readers_starts_over_too, a_killed_reader_that_ends_well_does_not_count,
-              unordered_stages_keep_their_readers, rows_delivered_cannot_be_taken_back, results_wait_for_a_slow_client,
-              results_that_nobody_saw_can_start_over);
+              what_could_not_be_fetched_is_made_elsewhere, a_failed_fetch_is_no_failure_of_the_task,
+              a_stage_is_not_made_again_for_ever, many_readers_of_one_loss_are_one_loss, one_report_may_name_many_outputs,
+              an_output_made_anew_is_not_lost_by_old_reports, a_report_of_what_is_no_input_counts_as_a_failure,
+              readers_of_an_indeterminate_stage_start_over, what_read_the_readers_starts_over_too,
+              a_killed_reader_that_ends_well_does_not_count, unordered_stages_keep_their_readers,
+              rows_delivered_cannot_be_taken_back, results_wait_for_a_slow_client, results_that_nobody_saw_can_start_over);
 }
 
 SUITE_MAIN("sched_loss", add)
