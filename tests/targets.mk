@@ -56,6 +56,7 @@ sql: all
 	$(Q)python3 tests/sql/memory.py
 	$(Q)$(PYTHON) tests/sql/tpch_rows.py 0.1
 	$(Q)$(PYTHON) tests/sql/random_queries.py $(or $(COUNT),400) $(or $(SEED),1)
+	$(Q)$(PYTHON) tests/sql/random_subqueries.py $(or $(COUNT),400) $(or $(SEED),1)
 
 # TPC-H at SF 1 on every layout, with DuckDB's rows.
 .PHONY: tpch

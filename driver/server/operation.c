@@ -355,21 +355,20 @@ static void hold(struct operation *op, struct result_part *p, int64_t bytes)
 
 static void credit(struct operation *op, uint64_t attempt_id, size_t bytes)
 {
-    /* The attempt may be gone; its executor then ignores this. All executors hold few attempts: tell who has it. */
-    uint64_t job;
+    struct driver *dr = op->dr;
+    uint64_t job, executor = sched_attempt_executor(dr->sched, attempt_id);
     uint32_t stage, partition;
-    for (uint32_t i = 0; i < op->dr->exec_count; i++) {
-        struct exec *x = op->dr->execs[i];
-        if (!x->conn || !sched_attempt(op->dr->sched, attempt_id, x->id, &job, &stage, &partition))
-            continue;
-        struct result_part *p = &op->parts[partition];
-        if (p->attempt_id == attempt_id)
-            hold(op, p, -(int64_t)bytes);
-        Drover__ResultCredit m = DROVER__RESULT_CREDIT__INIT;
-        m.attempt_id = attempt_id;
-        m.bytes = bytes;
+    if (!executor || !sched_attempt(dr->sched, attempt_id, executor, &job, &stage, &partition))
+        return; /* the attempt is gone */
+    struct result_part *p = &op->parts[partition];
+    if (p->attempt_id == attempt_id)
+        hold(op, p, -(int64_t)bytes);
+    struct exec *x = dr->execs[executor - 1];
+    Drover__ResultCredit m = DROVER__RESULT_CREDIT__INIT;
+    m.attempt_id = attempt_id;
+    m.bytes = bytes;
+    if (x->conn)
         conn_send(x->conn, MSG_RESULT_CREDIT, 0, &m.base, NULL);
-    }
 }
 
 /*
@@ -422,23 +421,12 @@ static void try_finish(struct operation *op)
     operation_end(op, &none);
 }
 
-static bool is_live(const struct operation *op, uint64_t attempt_id)
-{
-    uint64_t job;
-    uint32_t stage, partition;
-    for (uint32_t i = 0; i < op->dr->exec_count; i++) {
-        if (sched_attempt(op->dr->sched, attempt_id, op->dr->execs[i]->id, &job, &stage, &partition))
-            return true;
-    }
-    return false;
-}
-
 /* Passes on what the head of the partitions has, and moves the head. */
 static void pump(struct operation *op)
 {
     while (op->head < op->part_count && op->state == OP_RUNNING) {
         struct result_part *p = &op->parts[op->head];
-        if (p->expected < 0 && p->items && !is_live(op, p->attempt_id))
+        if (p->expected < 0 && p->items && !sched_attempt_executor(op->dr->sched, p->attempt_id))
             drop_items(op, p); /* another attempt takes its place, and may give other rows */
         while (p->items) {
             struct run_item *it = p->items;
