@@ -567,9 +567,8 @@ static int run_chr(struct kernel *k, const struct column *args, struct column *o
     struct strview *o = kernel_out(k, out);
     KERNEL_EACH_VALUE(k, r) {
         int64_t v = arg_i64(&args[0], r);
-        unsigned char c = (unsigned char)(v & 0xff);
-        char two[2] = {(char)(0xc0 | c >> 6), (char)(0x80 | (c & 0x3f))};
-        o[r] = v < 0 ? strview_make("", 0) : c < 0x80 ? strview_make((const char *)&c, 1) : strview_make(two, 2);
+        char text[4];
+        o[r] = strview_make(text, v < 0 ? 0 : utf8_encode((uint32_t)(v & 0xff), text));
     }
     return 0;
 }

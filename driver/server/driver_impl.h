@@ -18,7 +18,7 @@ enum {
     RESULT_HOLD = 32 << 20,     /* result bytes of one operation above which nothing new is started for it */
     RIDE_STAGE_MAX = 4 << 20,   /* bytes of one stage's outputs that may ride here in completions */
     PROGRESS_QUEUE_MAX = 1 << 20, /* a client that does not read gets no more progress */
-    PLANNERS = 2,
+    PLANNERS = 4,               /* one that reads a large file for its schema must not hold up the others */
 };
 
 /* Work for the planning threads; embedded in what it is about. */

@@ -153,6 +153,7 @@ static int plan(struct operation *op)
     struct ast_statement *st;
     const struct settings *set = &op->snapshot->settings;
     TRY(snapshot_context(op->snapshot, ar, clock_wall_us(), op->job_id * 0x9e3779b97f4a7c15ull, &op->cx, err));
+    op->cx.cancel = &op->cancel;
     TRY(sql_parse(ar, op->sql, &st, err));
     TRY(analyze_statement(ar, op->snapshot, &op->cx, st, op->sql, &op->analyzed, err));
     if (op->analyzed.kind == ANALYZED_ROWS)

@@ -5,6 +5,7 @@ import random
 import re
 import signal
 import subprocess
+import tempfile
 import threading
 import time
 
@@ -83,6 +84,27 @@ def test_client_killed_while_planning():
         gone(c)
         rows, error, _ = c.sql(SHUFFLE)
         check(rows == shuffle_rows(), error)
+
+
+def test_cancelled_while_a_schema_is_inferred():
+    """Reading all of a large folder for its schema ends with its statement; else the next ones would find no planner."""
+    with tempfile.TemporaryDirectory(prefix="drover-infer-") as tmp, Cluster(1) as c:
+        for form, row in (("csv", "1,2.5,abc,2024-01-01\n"), ("json", '{"a":1,"b":2.5,"c":"abc"}\n')):
+            os.mkdir(f"{tmp}/{form}")
+            with open(f"{tmp}/{form}/0.{form}", "w") as f:
+                f.write(row * 200000)
+            for i in range(1, 2000): # many times the same file: minutes of reading
+                os.link(f"{tmp}/{form}/0.{form}", f"{tmp}/{form}/{i}.{form}")
+            statement = f"CREATE TEMPORARY VIEW v USING {form} OPTIONS (path '{tmp}/{form}', inferSchema true)"
+            clients = [c.client(statement) for _ in range(6)]
+            time.sleep(0.5)
+            for p in clients:
+                p.send_signal(signal.SIGINT)
+            for p in clients:
+                _, error, _ = finish(p, 30 * SLOW)
+                check(error and error["errorClass"] == "OPERATION_CANCELED", error)
+            rows, error, _ = c.sql(SHUFFLE, timeout=30 * SLOW)
+            check(rows == shuffle_rows(), error)
 
 
 def test_ctrl_c():

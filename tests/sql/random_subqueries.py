@@ -8,13 +8,11 @@ hundred; everything else has DuckDB's rows. Columns compare as multisets; the se
 import os
 import random
 import sys
-import tempfile
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import duck  # noqa: E402
 import tpch  # noqa: E402
-from random_queries import LAYOUTS  # noqa: E402
 
 TABLES = {"t": ("abg", 9), "u": ("xyz", 14), "v": ("pq", 7)}
 REFUSED = "UNSUPPORTED_SUBQUERY_EXPRESSION_CATEGORY"
@@ -105,30 +103,10 @@ def main():
     for name, (columns, rows) in TABLES.items():
         values = f"VALUES {maker.rows(columns, rows)}"
         con.execute(f"CREATE TABLE {name} AS SELECT * FROM ({values}) q({', '.join(columns)})")
-        views.append(f"CREATE TEMPORARY VIEW {name} AS SELECT * FROM {values} AS q({', '.join(columns)});\n")
+        views.append(f"CREATE TEMPORARY VIEW {name} AS SELECT * FROM {values} AS q({', '.join(columns)})")
     queries = [maker.query() for _ in range(count)]
     want = [con.execute(q).fetchall() for q in queries]
-    wrong = 0
-    with tempfile.TemporaryDirectory() as tmp:
-        script = os.path.join(tmp, "subqueries.sql")
-        with open(script, "w") as f:
-            f.write("".join(views) + "".join(q + ";\n" for q in queries))
-        for name, options in LAYOUTS.items():
-            docs, p = duck.drover(os.path.join(tpch.ROOT, "build", "drover"), script, options)
-            docs = docs[len(views):]
-            bad = refused = 0
-            for q, w, doc in zip(queries, want, docs):
-                error = doc.get("error")
-                refused += bool(error) and error["errorClass"] == REFUSED
-                why = None if error and error["errorClass"] == REFUSED else error["message"] if error else duck.difference(doc["rows"], w, ordered=False)
-                if why:
-                    bad += 1
-                    print(f"{q};\n  {why[:600]}\n  ({name})")
-            if len(docs) != count or refused > count // 20:
-                bad += 1
-                print(f"drover ended with {p.returncode} after {len(docs)} of {count}, {refused} refused: {p.stderr[-1000:]}")
-            print(f"subqueries: {count - bad - refused} of {count} agree with DuckDB, {refused} refused, {name} (seed {seed})", flush=True)
-            wrong += bad
+    wrong = duck.agree(f"subqueries (seed {seed})", os.path.join(tpch.ROOT, "build", "drover"), views, queries, want, REFUSED)
     sys.exit(1 if wrong else 0)
 
 
