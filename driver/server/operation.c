@@ -153,6 +153,7 @@ static int plan(struct operation *op)
     struct ast_statement *st;
     const struct settings *set = &op->snapshot->settings;
     TRY(snapshot_context(op->snapshot, ar, clock_wall_us(), op->job_id * 0x9e3779b97f4a7c15ull, &op->cx, err));
+    op->cx.cancel = &op->cancel;
     TRY(sql_parse(ar, op->sql, &st, err));
     TRY(analyze_statement(ar, op->snapshot, &op->cx, st, op->sql, &op->analyzed, err));
     if (op->analyzed.kind == ANALYZED_ROWS)
@@ -506,7 +507,7 @@ void operation_job_ended(struct operation *op, struct error *err)
     pump(op);
 }
 
-void operation_ack(struct operation *op, uint64_t seq)
+static void drop_taken(struct operation *op, uint64_t seq)
 {
     while (op->unacked && op->unacked->seq <= seq) {
         struct result_frame *f = op->unacked;
@@ -530,7 +531,7 @@ void operation_attach(struct operation *op, struct conn *client, uint64_t last_s
 {
     op->client = client;
     op->detached_us = 0;
-    operation_ack(op, last_seq);
+    drop_taken(op, last_seq);
     for (struct result_frame *f = op->unacked; f; f = f->next)
         send_frame(op, f);
 }
@@ -626,6 +627,31 @@ void operation_free(struct operation *op)
     xfree(op);
 }
 
+/* Takes an operation out of the list and ends it. */
+static void forget(struct operation **link)
+{
+    struct operation *op = *link;
+    *link = op->next;
+    op->session->open_ops--;
+    operation_free(op);
+}
+
+static bool may_go(const struct operation *op, bool stale)
+{
+    return op->state == OP_ENDED && (!op->unacked || stale) && !op->work.busy && !op->write.work.busy;
+}
+
+void operation_ack(struct operation *op, uint64_t seq)
+{
+    drop_taken(op, seq);
+    if (!may_go(op, false))
+        return;
+    struct operation **link = &op->dr->ops;
+    while (*link != op)
+        link = &(*link)->next;
+    forget(link);
+}
+
 void operations_sweep(struct driver *dr)
 {
     int64_t now = clock_mono_us();
@@ -634,12 +660,9 @@ void operations_sweep(struct driver *dr)
         bool stale = op->detached_us && now - op->detached_us > DETACHED_KEEP_MS * 1000ll;
         if (stale && op->state != OP_ENDED)
             operation_cancel(op, ": its client was gone for a minute");
-        if (op->state != OP_ENDED || (op->unacked && !stale) || op->work.busy || op->write.work.busy) {
+        if (may_go(op, stale))
+            forget(p);
+        else
             p = &op->next;
-            continue;
-        }
-        *p = op->next;
-        op->session->open_ops--;
-        operation_free(op);
     }
 }

@@ -178,6 +178,15 @@ START_TEST(settings_by_their_rows)
     error_fini(&err);
     ck_assert_int_eq(settings_set(&s, "drover.batch.rows", "many", &warning, &err), ERR_INVALID_SETTING);
     error_fini(&err);
+    static const char *const refused[][2] = {{"drover.batch.rows", "0"}, {"drover.batch.rows", "2049"}, {"drover.executors.timeout", "0s"},
+                                             {"spark.sql.shuffle.partitions", "0"}, {"spark.sql.shuffle.partitions", "99999999999"},
+                                             {"spark.sql.timestampType", "TIMESTAMP_NTZ"}};
+    for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
+        ck_assert_int_ne(settings_set(&s, refused[i][0], refused[i][1], &warning, &err), 0);
+        ck_assert(!settings_is_set(&s, refused[i][0]));
+        error_fini(&err);
+    }
+    ck_assert_int_eq(settings_set(&s, "spark.sql.files.maxRecordsPerFile", "99999999999", &warning, &err), 0);
     struct settings copy;
     settings_copy(&copy, &s);
     settings_unset(&s, "spark.sql.ansi.enabled");
