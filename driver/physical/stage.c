@@ -47,7 +47,8 @@ int check_tasks(struct planner *pl, int64_t tasks)
     if (tasks <= STAGE_TASKS_MAX)
         return 0;
     return error_setf(pl->err, ERR_UNSUPPORTED_FEATURE, "message",
-                      "a stage of %lld tasks (%d is the most): give range() fewer partitions, or set spark.sql.shuffle.partitions lower",
+                      "a stage of %lld tasks (%d is the most): give range() fewer partitions, or set spark.sql.shuffle.partitions lower "
+                      "or spark.sql.files.maxPartitionBytes higher",
                       (long long)tasks, STAGE_TASKS_MAX);
 }
 
@@ -67,6 +68,8 @@ int close_stage(struct planner *pl, struct frag *f, struct pnode *sink, uint32_t
         .batch_rows = pl->env->batch_rows ? pl->env->batch_rows : BATCH_ROWS,
         .sql = pl->env->sql,
     };
+    if (st.plan.node_count > PLAN_NODES_MAX)
+        return error_set(pl->err, ERR_TOO_LARGE, "limit", arena_printf(pl->ar, "%d", PLAN_NODES_MAX), "what", "operators in one stage", NULL);
     for (struct scan_use *u = f->scans; u; u = u->next)
         st.scan_count++;
     st.scans = ARENA_ARRAY(pl->ar, struct stage_scan, st.scan_count);
