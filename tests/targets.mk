@@ -44,7 +44,7 @@ sim: $(SIM)
 
 # Broken variants of the cores: each passes the unit tests and is found here. NAMES="part of a name"
 .PHONY: mutants
-mutants: $(SIM) $(BUILD)/tests/unit/test_sched $(BUILD)/tests/unit/test_control
+mutants: $(SIM) $(filter %/test_sched %/test_sched_loss %/test_control,$(UNIT))
 	$(Q)python3 tests/sim/mutants.py $(BUILD) "$(CC)" "$(CFLAGS)" "$(LDLIBS)" $(NAMES)
 
 # ---- sql: statements with the answers of other engines, in every layout. FILES="tests/sql/join.test" ----
@@ -56,6 +56,7 @@ sql: all
 	$(Q)python3 tests/sql/memory.py
 	$(Q)$(PYTHON) tests/sql/tpch_rows.py 0.1
 	$(Q)$(PYTHON) tests/sql/random_queries.py $(or $(COUNT),400) $(or $(SEED),1)
+	$(Q)$(PYTHON) tests/sql/random_subqueries.py $(or $(COUNT),400) $(or $(SEED),1)
 
 # TPC-H at SF 1 on every layout, with DuckDB's rows.
 .PHONY: tpch

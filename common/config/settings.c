@@ -81,6 +81,35 @@ static int check_choice(const char *key, const char *value, struct error *err)
     return 0;
 }
 
+/* What lies outside would be refused later, or do harm. In the setting's own unit; times in milliseconds. */
+static const struct bound {
+    const char *key;
+    int64_t low, high;
+    const char *requirement;
+} bounds[] = {
+    {"drover.batch.rows", 1, 2048, "it must be from 1 to 2048"},
+    {"drover.executors.timeout", 100, INT64_MAX, "it must be 100ms at least"},
+};
+
+static int64_t number_of(const struct setting_row *row, const char *value)
+{
+    if (row->kind == SETTING_BYTES)
+        return str_parse_bytes(value);
+    return row->kind == SETTING_MS ? str_parse_ms(value, 1) : strtoll(value, NULL, 10);
+}
+
+static int check_bound(const struct setting_row *row, const char *value, struct error *err)
+{
+    for (size_t i = 0; row && i < ARRAY_LEN(bounds); i++) {
+        if (strcmp(bounds[i].key, row->key) != 0)
+            continue;
+        int64_t v = number_of(row, value);
+        if (v < bounds[i].low || v > bounds[i].high)
+            return error_set(err, ERR_SETTING_REQUIREMENT, "confName", row->key, "confValue", value, "confRequirement", bounds[i].requirement, NULL);
+    }
+    return 0;
+}
+
 static bool valid(const struct setting_row *row, const char *value)
 {
     char *end;
@@ -105,6 +134,7 @@ int settings_set(struct settings *s, const char *key, const char *value, char **
     if (row && !valid(row, value))
         return error_set(err, ERR_INVALID_SETTING, "confName", key, "confValue", value, "confType", kinds[row->kind], NULL);
     TRY(check_choice(key, value, err));
+    TRY(check_bound(row, value, err));
     if (row && row->kind == SETTING_INT && row->fallback[0] != '0' && strtoll(value, NULL, 10) <= 0)
         return error_set(err, ERR_SETTING_REQUIREMENT, "confName", key, "confValue", value, "confRequirement", "it must be positive", NULL);
     if (!row && str_has_prefix(key, "spark.") && !strmap_get(&s->values, key))
@@ -143,8 +173,5 @@ int64_t settings_i64(const struct settings *s, const char *key)
 {
     const struct setting_row *row = find(key);
     ASSERT(row && row->kind != SETTING_TEXT && row->kind != SETTING_BOOL);
-    const char *v = settings_text(s, key);
-    if (row->kind == SETTING_BYTES)
-        return str_parse_bytes(v);
-    return row->kind == SETTING_MS ? str_parse_ms(v, 1) : strtoll(v, NULL, 10);
+    return number_of(row, settings_text(s, key));
 }

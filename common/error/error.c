@@ -223,6 +223,28 @@ static void locate(const char *sql, uint32_t at, uint32_t *line, const char **st
     *stop = *start + strcspn(*start, "\n");
 }
 
+/* Bytes of n characters from p on, or up to stop. */
+static const char *skip_chars(const char *p, const char *stop, int n)
+{
+    while (p < stop && n-- > 0) {
+        p++;
+        while (p < stop && ((unsigned char)*p & 0xC0) == 0x80)
+            p++;
+    }
+    return p;
+}
+
+static int count_chars(const char *p, const char *stop)
+{
+    int n = 0;
+    for (; p < stop; p++)
+        n += ((unsigned char)*p & 0xC0) != 0x80;
+    return n;
+}
+
+/* Of a line longer than LINE_SHOWN characters, as programs write them, the part around the place. */
+enum { LINE_SHOWN = 160, LINE_BEFORE = 60 };
+
 void error_format_caret(const struct error *err, const char *sql, struct buf *out)
 {
     error_format(err, out);
@@ -230,27 +252,21 @@ void error_format_caret(const struct error *err, const char *sql, struct buf *ou
     if (!sql || s.stop == 0 || s.start > strlen(sql))
         return;
     uint32_t line;
-    const char *start, *stop;
+    const char *start, *stop, *at = sql + s.start;
     locate(sql, s.start, &line, &start, &stop);
-    int column = (int)(sql + s.start - start);
-    buf_addf(out, "\n  line %u, column %d:\n  ", line, column + 1);
-    if (column > ERROR_LINE_MAX) {
-        start += column - ERROR_LINE_MAX;
-        while (start < sql + s.start && ((unsigned char)*start & 0xc0) == 0x80)
-            start++; /* not in the middle of a character */
-        column = (int)(sql + s.start - start);
+    int column = count_chars(start, at), width = count_chars(at, s.stop < (size_t)(stop - sql) ? sql + s.stop : stop);
+    const char *from = start, *to = stop;
+    if (count_chars(start, stop) > LINE_SHOWN) {
+        from = column > LINE_BEFORE ? skip_chars(start, stop, column - LINE_BEFORE) : start;
+        to = skip_chars(from, stop, LINE_SHOWN);
+        int room = count_chars(at, to);
+        width = width < room ? width : room;
     }
-    if (stop - start - column > 2 * ERROR_LINE_MAX) {
-        stop = start + column + 2 * ERROR_LINE_MAX;
-        while (((unsigned char)*stop & 0xc0) == 0x80)
-            stop--;
-    }
-    buf_addf(out, "%.*s\n  ", (int)(stop - start), start);
-    for (int i = 0; i < column; i++)
-        buf_addc(out, start[i] == '\t' ? '\t' : ' ');
-    int width = s.stop > s.start ? (int)(s.stop - s.start) : 1;
-    if (sql + s.start + width > stop)
-        width = (int)(stop - sql - s.start);
+    const char *head = from > start ? "..." : "";
+    buf_addf(out, "\n  line %u, column %d:\n  %s%.*s%s\n  %*s", line, column + 1, head, (int)(to - from), from, to < stop ? "..." : "",
+             (int)strlen(head), "");
+    for (const char *p = from; p < at; p = skip_chars(p, at, 1))
+        buf_addc(out, *p == '\t' ? '\t' : ' ');
     for (int i = 0; i < (width > 0 ? width : 1); i++)
         buf_addc(out, '^');
 }

@@ -19,10 +19,7 @@ enum errcode {
 
 enum err_policy { POLICY_NEVER, POLICY_HERE, POLICY_ELSEWHERE, POLICY_PARENT };
 
-enum {
-    ERROR_TEXT_MAX = 64 << 10, /* bytes of a parameter or of the notes; longer ones are cut, and say so */
-    ERROR_LINE_MAX = 160,      /* of the statement's line, what error_format_caret shows on each side of the fragment */
-};
+enum { ERROR_TEXT_MAX = 64 << 10 }; /* bytes of a parameter or of the notes; longer ones are cut, and say so */
 
 /* A fragment of the statement's text: bytes [start, stop). {0,0} when there is none. */
 struct span {

@@ -16,4 +16,11 @@ struct query_ctx {
     bool ansi;               /* spark.sql.ansi.enabled */
     const char *user;
     const char *catalog, *database; /* current_catalog(), current_database() */
+    const bool *cancel;      /* on the driver while it plans: set by another thread once nobody wants the query; NULL: never */
 };
+
+/* Looked at in loops whose end depends on data. */
+static inline bool query_is_cancelled(const struct query_ctx *cx)
+{
+    return cx->cancel && __atomic_load_n(cx->cancel, __ATOMIC_RELAXED);
+}

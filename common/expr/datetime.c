@@ -461,27 +461,32 @@ bool datetime_parse_date(const struct datetime_pattern *p, const char *s, size_t
     return read_all(p, s, n, &f, ret_days, &rest, ret_at);
 }
 
+/* The wall clock's time. */
+static bool read_local(const struct datetime_pattern *p, const char *s, size_t n, struct fields *f, int64_t *ret_us, size_t *ret_at)
+{
+    int32_t days;
+    int64_t rest;
+    if (!read_all(p, s, n, f, &days, &rest, ret_at))
+        return false;
+    *ret_us = days * 86400000000 + rest;
+    return true;
+}
+
 bool datetime_parse_timestamp(const struct datetime_pattern *p, const char *s, size_t n, const struct zone *zone,
                               int64_t *ret_us, size_t *ret_at)
 {
     struct fields f;
-    int32_t days;
-    int64_t rest;
-    if (!read_all(p, s, n, &f, &days, &rest, ret_at))
+    int64_t local;
+    if (!read_local(p, s, n, &f, &local, ret_at))
         return false;
-    *ret_us = zone_to_utc_us(f.has_zone ? f.zone : zone, days * 86400000000 + rest);
+    *ret_us = zone_to_utc_us(f.has_zone ? f.zone : zone, local);
     return true;
 }
 
 bool datetime_parse_ntz(const struct datetime_pattern *p, const char *s, size_t n, int64_t *ret_us, size_t *ret_at)
 {
     struct fields f;
-    int32_t days;
-    int64_t rest;
-    if (!read_all(p, s, n, &f, &days, &rest, ret_at))
-        return false;
-    *ret_us = days * 86400000000 + rest;
-    return true;
+    return read_local(p, s, n, &f, ret_us, ret_at);
 }
 
 /* ---- writing ---- */

@@ -575,9 +575,7 @@ static int run_decimal(struct kernel *k, enum arith op, const struct column *arg
     out->phys = type_phys(t);
     void *data = kernel_out(k, out);
     uint8_t *nulls = NULL;
-    for (KERNEL_EACH(k, r)) {
-        if (k->nulls && k->nulls[r])
-            continue;
+    KERNEL_EACH_VALUE(k, r) {
         int128_t a = dec_at(&args[0], r), b = dec_at(&args[1], r), v = 0;
         bool zero = b == 0 && op >= ARITH_DIV;
         bool ok = !zero && dec_one(op, a, sa, b, sb, t, &v);
@@ -604,9 +602,7 @@ static int run_divide(struct kernel *k, enum arith op, const struct column *args
     void *data = kernel_out(k, out);
     uint8_t *nulls = NULL;
     bool real = args[0].phys == PHYS_F64 || args[0].phys == PHYS_F32;
-    for (KERNEL_EACH(k, r)) {
-        if (k->nulls && k->nulls[r])
-            continue;
+    KERNEL_EACH_VALUE(k, r) {
         uint32_t ra = args[0].kind == COL_CONST ? 0 : r, rb = args[1].kind == COL_CONST ? 0 : r;
         double x = 0, y = 0;
         int64_t i = 0, j = 0;

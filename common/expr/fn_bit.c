@@ -36,9 +36,7 @@ static int run_bits(struct kernel *k, const struct column *args, struct column *
 {
     kernel_out(k, out);
     char op = k->node->fn->name[0];
-    for (KERNEL_EACH(k, r)) {
-        if (kernel_null(k, r))
-            continue;
+    KERNEL_EACH_VALUE(k, r) {
         int64_t a = arg_i64(&args[0], r), b = op == '~' ? 0 : arg_i64(&args[1], r);
         put(out, r, op == '&' ? (a & b) : op == '|' ? (a | b) : op == '^' ? (a ^ b) : ~a);
     }
@@ -64,9 +62,7 @@ static int run_shift(struct kernel *k, const struct column *args, struct column 
     const char *n = k->node->fn->name;
     bool left = n[0] == '<' || strcmp(n, "shiftleft") == 0, fill = strcmp(n, ">>>") == 0 || strcmp(n, "shiftrightunsigned") == 0;
     bool wide = out->phys == PHYS_I64;
-    for (KERNEL_EACH(k, r)) {
-        if (kernel_null(k, r))
-            continue;
+    KERNEL_EACH_VALUE(k, r) {
         int64_t a = arg_i64(&args[0], r);
         unsigned by = (unsigned)arg_i64(&args[1], r) & (wide ? 63 : 31);
         uint64_t bits = wide ? (uint64_t)a : (uint32_t)a;
@@ -104,9 +100,7 @@ static int run_get(struct kernel *k, const struct column *args, struct column *o
 {
     int8_t *o = kernel_out(k, out);
     int64_t bits = phys_bytes(args[0].phys) * 8;
-    for (KERNEL_EACH(k, r)) {
-        if (kernel_null(k, r))
-            continue;
+    KERNEL_EACH_VALUE(k, r) {
         int64_t at = arg_i64(&args[1], r);
         if (at < 0 || at >= bits)
             return kernel_raise(k, ERR_INVALID_ARG, "functionName", k->node->fn->name, "parameter", "pos", "message",

@@ -94,9 +94,7 @@ static void compare_text(const struct kernel *k, enum cmp op, const struct colum
 {
     const struct strview *a = x->data, *b = y->data;
     uint32_t sa = x->kind != COL_CONST, sb = y->kind != COL_CONST;
-    for (KERNEL_EACH(k, r)) {
-        if (k->nulls && k->nulls[r])
-            continue;
+    KERNEL_EACH_VALUE(k, r) {
         const struct strview *va = &a[r * sa], *vb = &b[r * sb];
         out[r] = op <= CMP_NE ? strview_eq(va, vb) == (op == CMP_EQ) : holds(op, strview_cmp(va, vb));
     }

@@ -163,9 +163,7 @@ static int run_interval_part(struct kernel *k, const struct column *args, struct
 {
     void *data = kernel_out(k, out);
     int64_t field = arg_i64(&args[1], 0);
-    for (KERNEL_EACH(k, r)) {
-        if (kernel_null(k, r))
-            continue;
+    KERNEL_EACH_VALUE(k, r) {
         int64_t v = arg_i64(&args[0], r), x;
         switch (field) {
         case 0: x = v / 12; break;
@@ -239,9 +237,7 @@ static int resolve_second_fraction(struct fn_call *c, struct error *err)
 static int run_second_fraction(struct kernel *k, const struct column *args, struct column *out)
 {
     int64_t *o = kernel_out(k, out);
-    for (KERNEL_EACH(k, r)) {
-        if (kernel_null(k, r))
-            continue;
+    KERNEL_EACH_VALUE(k, r) {
         if (args[0].type->id == TYPE_INTERVAL_DT)
             o[r] = arg_i64(&args[0], r) % US_MINUTE;
         else
@@ -308,9 +304,7 @@ static int run_add_interval(struct kernel *k, const struct column *args, struct 
     void *data = kernel_out(k, out);
     bool sub = k->node->fn->name[1] == 's';
     const struct type *t = args[0].type;
-    for (KERNEL_EACH(k, r)) {
-        if (kernel_null(k, r))
-            continue;
+    KERNEL_EACH_VALUE(k, r) {
         int64_t n = arg_i64(&args[1], r), v = arg_i64(&args[0], r);
         if (sub)
             n = -n;
@@ -344,9 +338,7 @@ static int run_mul_interval(struct kernel *k, const struct column *args, struct 
 {
     void *data = kernel_out(k, out);
     bool divide = k->node->fn->name[1] == 'd';
-    for (KERNEL_EACH(k, r)) {
-        if (kernel_null(k, r))
-            continue;
+    KERNEL_EACH_VALUE(k, r) {
         double f = ((const double *)args[1].data)[args[1].kind == COL_CONST ? 0 : r];
         if (divide && f == 0)
             return kernel_raise(k, ERR_DIVIDE_BY_ZERO, "config", "\"spark.sql.ansi.enabled\"", NULL);
@@ -426,9 +418,7 @@ static bool last_of_month(int32_t days)
 static int run_months_between(struct kernel *k, const struct column *args, struct column *out)
 {
     double *o = kernel_out(k, out);
-    for (KERNEL_EACH(k, r)) {
-        if (kernel_null(k, r))
-            continue;
+    KERNEL_EACH_VALUE(k, r) {
         int64_t a = local_us(k, &args[0], r), b = local_us(k, &args[1], r), ya, yb;
         unsigned ma, mb, da, db;
         int32_t dda = (int32_t)floor_div(a, US_DAY), ddb = (int32_t)floor_div(b, US_DAY);
@@ -484,9 +474,7 @@ static int run_next_day(struct kernel *k, const struct column *args, struct colu
     static const char *const names[] = {"thursday", "friday", "saturday", "sunday", "monday", "tuesday", "wednesday"};
     int32_t *o = kernel_out(k, out);
     uint8_t *nulls = NULL;
-    for (KERNEL_EACH(k, r)) {
-        if (kernel_null(k, r))
-            continue;
+    KERNEL_EACH_VALUE(k, r) {
         const struct strview *s = arg_text(&args[1], r);
         int day = -1;
         for (int i = 0; i < 7; i++) {
@@ -570,9 +558,7 @@ static int run_trunc(struct kernel *k, const struct column *args, struct column 
     const struct column *when = &args[date ? 0 : 1], *unit = &args[date ? 1 : 0];
     void *data = kernel_out(k, out);
     uint8_t *nulls = NULL;
-    for (KERNEL_EACH(k, r)) {
-        if (kernel_null(k, r))
-            continue;
+    KERNEL_EACH_VALUE(k, r) {
         const struct strview *u = arg_text(unit, r);
         bool ok;
         int64_t t = truncate_us(strview_data(u), u->bytes, local_us(k, when, r), &ok);
@@ -628,9 +614,7 @@ static int run_make_date(struct kernel *k, const struct column *args, struct col
 {
     int32_t *o = kernel_out(k, out);
     uint8_t *nulls = NULL;
-    for (KERNEL_EACH(k, r)) {
-        if (kernel_null(k, r))
-            continue;
+    KERNEL_EACH_VALUE(k, r) {
         int64_t y = arg_i64(&args[0], r), m = arg_i64(&args[1], r), d = arg_i64(&args[2], r), yy = 0;
         unsigned mm = 0, dd = 0;
         int32_t days = 0;

@@ -56,9 +56,7 @@ static int run_date_format(struct kernel *k, const struct column *args, struct c
     struct buf b = BUF_INIT;
     int rc = 0;
     int64_t unit = args[0].type->id == TYPE_BIGINT ? US_SECOND : 1; /* from_unixtime has seconds */
-    for (KERNEL_EACH(k, r)) {
-        if (kernel_null(k, r))
-            continue;
+    KERNEL_EACH_VALUE(k, r) {
         if ((!p || args[1].kind != COL_CONST) && (rc = get_pattern(k, &args[1], r, &p)) != 0)
             break;
         int64_t us = arg_i64(&args[0], r) * unit, offset = zone_offset_us(k->cx->zone, us);
@@ -101,9 +99,7 @@ static int run_parse(struct kernel *k, const struct column *args, struct column 
     uint8_t *nulls = NULL;
     const struct datetime_pattern *p = NULL;
     bool ntz = k->node->type->id == TYPE_TIMESTAMP_NTZ;
-    for (KERNEL_EACH(k, r)) {
-        if (kernel_null(k, r))
-            continue;
+    KERNEL_EACH_VALUE(k, r) {
         if (!p || args[1].kind != COL_CONST)
             TRY(get_pattern(k, &args[1], r, &p));
         const struct strview *s = arg_text(&args[0], r);
@@ -253,9 +249,7 @@ static int run_utc(struct kernel *k, const struct column *args, struct column *o
     bool from = k->node->fn->name[0] == 'f';
     const struct zone *z = NULL;
     bool have = false;
-    for (KERNEL_EACH(k, r)) {
-        if (kernel_null(k, r))
-            continue;
+    KERNEL_EACH_VALUE(k, r) {
         if (!have || args[1].kind != COL_CONST)
             TRY(zone_of(k, arg_text(&args[1], r), &z));
         have = true;
@@ -284,9 +278,7 @@ static int run_convert(struct kernel *k, const struct column *args, struct colum
 {
     int64_t *o = kernel_out(k, out);
     const struct zone *from, *to;
-    for (KERNEL_EACH(k, r)) {
-        if (kernel_null(k, r))
-            continue;
+    KERNEL_EACH_VALUE(k, r) {
         TRY(zone_of(k, arg_text(&args[0], r), &from));
         TRY(zone_of(k, arg_text(&args[1], r), &to));
         int64_t utc = zone_to_utc_us(from, arg_i64(&args[2], r));
@@ -309,9 +301,7 @@ static int run_name(struct kernel *k, const struct column *args, struct column *
     static const char month_names[] = "JanFebMarAprMayJunJulAugSepOctNovDec", day_names[] = "MonTueWedThuFriSatSun";
     struct strview *o = kernel_out(k, out);
     bool day = k->node->fn->name[0] == 'd';
-    for (KERNEL_EACH(k, r)) {
-        if (kernel_null(k, r))
-            continue;
+    KERNEL_EACH_VALUE(k, r) {
         int32_t days = (int32_t)arg_i64(&args[0], r);
         int64_t y;
         unsigned m, d;
@@ -342,9 +332,7 @@ static int run_make_timestamp(struct kernel *k, const struct column *args, struc
 {
     int64_t *o = kernel_out(k, out);
     uint8_t *nulls = NULL;
-    for (KERNEL_EACH(k, r)) {
-        if (kernel_null(k, r))
-            continue;
+    KERNEL_EACH_VALUE(k, r) {
         int64_t y = arg_i64(&args[0], r), m = arg_i64(&args[1], r), d = arg_i64(&args[2], r), h = arg_i64(&args[3], r),
                 mi = arg_i64(&args[4], r), s = (int64_t)arg_i128(&args[5], r), yy;
         unsigned mm = 0, dd = 0;
@@ -391,9 +379,7 @@ static int run_make_interval(struct kernel *k, const struct column *args, struct
 {
     void *data = kernel_out(k, out);
     bool ym = out->type->id == TYPE_INTERVAL_YM;
-    for (KERNEL_EACH(k, r)) {
-        if (kernel_null(k, r))
-            continue;
+    KERNEL_EACH_VALUE(k, r) {
         if (ym) {
             int64_t v = arg_i64(&args[0], r) * 12 + arg_i64(&args[1], r);
             if (v != (int32_t)v)
@@ -475,9 +461,7 @@ static int run_timestampadd(struct kernel *k, const struct column *args, struct 
 {
     int64_t *o = kernel_out(k, out);
     const struct unit *u = find_unit(arg_text(&args[0], 0));
-    for (KERNEL_EACH(k, r)) {
-        if (kernel_null(k, r))
-            continue;
+    KERNEL_EACH_VALUE(k, r) {
         int64_t n = arg_i64(&args[1], r), v = arg_i64(&args[2], r);
         bool bad = false;
         if (u->months || u->us % US_DAY == 0) { /* days are days of the calendar, whatever their hours */
@@ -499,9 +483,7 @@ static int run_timestampdiff(struct kernel *k, const struct column *args, struct
 {
     int64_t *o = kernel_out(k, out);
     const struct unit *u = find_unit(arg_text(&args[0], 0));
-    for (KERNEL_EACH(k, r)) {
-        if (kernel_null(k, r))
-            continue;
+    KERNEL_EACH_VALUE(k, r) {
         int64_t a = wall(k, &args[1], r), b = wall(k, &args[2], r);
         if (!u->months) {
             o[r] = (b - a) / u->us;

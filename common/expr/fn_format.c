@@ -194,9 +194,7 @@ static int run_format_number(struct kernel *k, const struct column *args, struct
     uint8_t *nulls = NULL;
     struct buf b = BUF_INIT, digits = BUF_INIT;
     bool real = args[0].type->id == TYPE_DOUBLE || args[0].type->id == TYPE_FLOAT;
-    for (KERNEL_EACH(k, r)) {
-        if (kernel_null(k, r))
-            continue;
+    KERNEL_EACH_VALUE(k, r) {
         bool pattern = args[1].phys == PHYS_STR;
         int64_t places = pattern ? 0 : arg_i64(&args[1], r);
         if (places < 0) {
@@ -494,9 +492,7 @@ static int run_hex(struct kernel *k, const struct column *args, struct column *o
 {
     static const char digits[] = "0123456789ABCDEF";
     struct strview *o = kernel_out(k, out);
-    for (KERNEL_EACH(k, r)) {
-        if (kernel_null(k, r))
-            continue;
+    KERNEL_EACH_VALUE(k, r) {
         if (args[0].phys == PHYS_I64) {
             char text[17];
             int n = snprintf(text, sizeof text, "%llX", (unsigned long long)arg_i64(&args[0], r));
@@ -533,9 +529,7 @@ static int run_unhex(struct kernel *k, const struct column *args, struct column 
 {
     struct strview *o = kernel_out(k, out);
     uint8_t *nulls = NULL;
-    for (KERNEL_EACH(k, r)) {
-        if (kernel_null(k, r))
-            continue;
+    KERNEL_EACH_VALUE(k, r) {
         const struct strview *v = arg_text(&args[0], r);
         const char *s = strview_data(v);
         uint32_t n = v->bytes, at = 0;
@@ -564,9 +558,7 @@ static int resolve_bin(struct fn_call *c, struct error *err)
 static int run_bin(struct kernel *k, const struct column *args, struct column *out)
 {
     struct strview *o = kernel_out(k, out);
-    for (KERNEL_EACH(k, r)) {
-        if (kernel_null(k, r))
-            continue;
+    KERNEL_EACH_VALUE(k, r) {
         uint64_t v = (uint64_t)arg_i64(&args[0], r);
         char text[64];
         int n = v ? 64 - __builtin_clzll(v) : 1;
@@ -592,9 +584,7 @@ static int run_conv(struct kernel *k, const struct column *args, struct column *
 {
     struct strview *o = kernel_out(k, out);
     uint8_t *nulls = NULL;
-    for (KERNEL_EACH(k, r)) {
-        if (kernel_null(k, r))
-            continue;
+    KERNEL_EACH_VALUE(k, r) {
         const struct strview *v = arg_text(&args[0], r);
         const char *s = strview_data(v), *end = s + v->bytes;
         int64_t from = arg_i64(&args[1], r), to = arg_i64(&args[2], r), base = to < 0 ? -to : to;
@@ -654,9 +644,7 @@ static int resolve_base64(struct fn_call *c, struct error *err)
 static int run_base64(struct kernel *k, const struct column *args, struct column *out)
 {
     struct strview *o = kernel_out(k, out);
-    for (KERNEL_EACH(k, r)) {
-        if (kernel_null(k, r))
-            continue;
+    KERNEL_EACH_VALUE(k, r) {
         const struct strview *v = arg_text(&args[0], r);
         const unsigned char *s = (const unsigned char *)strview_data(v);
         uint32_t n = v->bytes, at = 0, line = 0;
@@ -682,9 +670,7 @@ static int run_base64(struct kernel *k, const struct column *args, struct column
 static int run_unbase64(struct kernel *k, const struct column *args, struct column *out)
 {
     struct strview *o = kernel_out(k, out);
-    for (KERNEL_EACH(k, r)) {
-        if (kernel_null(k, r))
-            continue;
+    KERNEL_EACH_VALUE(k, r) {
         const struct strview *v = arg_text(&args[0], r);
         const char *s = strview_data(v);
         char *p = arena_alloc(k->ar, v->bytes + 1);

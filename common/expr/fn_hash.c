@@ -49,9 +49,7 @@ static int run_digest(struct kernel *k, const struct column *args, struct column
     const char *name = k->node->fn->name;
     bool sha2 = strcmp(name, "sha2") == 0;
     const EVP_MD *md = name[0] == 'm' ? EVP_md5() : EVP_sha1();
-    for (KERNEL_EACH(k, r)) {
-        if (kernel_null(k, r))
-            continue;
+    KERNEL_EACH_VALUE(k, r) {
         if (sha2)
             md = sha2_of(arg_i64(&args[1], r));
         if (!md) {
@@ -77,9 +75,7 @@ static int resolve_crc(struct fn_call *c, struct error *err)
 static int run_crc(struct kernel *k, const struct column *args, struct column *out)
 {
     int64_t *o = kernel_out(k, out);
-    for (KERNEL_EACH(k, r)) {
-        if (kernel_null(k, r))
-            continue;
+    KERNEL_EACH_VALUE(k, r) {
         const struct strview *v = arg_text(&args[0], r);
         o[r] = (int64_t)crc32(0, (const unsigned char *)strview_data(v), v->bytes);
     }

@@ -170,9 +170,7 @@ static int run_like(struct kernel *k, const struct column *args, struct column *
 {
     uint8_t *o = kernel_out(k, out);
     struct like *l = NULL;
-    for (KERNEL_EACH(k, r)) {
-        if (kernel_null(k, r))
-            continue;
+    KERNEL_EACH_VALUE(k, r) {
         if (!l || args[1].kind != COL_CONST)
             TRY(like_get(k, args, r, &l));
         o[r] = like_match(l, arg_text(&args[0], r));

@@ -273,9 +273,7 @@ static int run_round(struct kernel *k, const struct column *args, struct column 
     const struct column *a = &args[0];
     const struct type *to = k->node->type;
     void *data = kernel_out(k, out);
-    for (KERNEL_EACH(k, r)) {
-        if (kernel_null(k, r))
-            continue;
+    KERNEL_EACH_VALUE(k, r) {
         uint32_t at = a->kind == COL_CONST ? 0 : r;
         if (a->phys == PHYS_F64 || a->phys == PHYS_F32) {
             double v = a->phys == PHYS_F64 ? ((const double *)a->data)[at] : ((const float *)a->data)[at];
@@ -344,9 +342,7 @@ static int run_factorial(struct kernel *k, const struct column *args, struct col
 {
     int64_t *o = kernel_out(k, out);
     uint8_t *nulls = kernel_nulls(k, out);
-    for (KERNEL_EACH(k, r)) {
-        if (kernel_null(k, r))
-            continue;
+    KERNEL_EACH_VALUE(k, r) {
         int64_t n = arg_i64(&args[0], r);
         nulls[r] = n < 0 || n > 20; /* 21! does not fit */
         o[r] = 1;

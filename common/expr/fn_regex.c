@@ -180,9 +180,7 @@ static int run_rlike(struct kernel *k, const struct column *args, struct column 
 {
     uint8_t *o = kernel_out(k, out);
     struct regex *re = NULL;
-    for (KERNEL_EACH(k, r)) {
-        if (kernel_null(k, r))
-            continue;
+    KERNEL_EACH_VALUE(k, r) {
         if (!re || args[1].kind != COL_CONST)
             TRY(regex_get(k, &args[1], r, &re));
         const struct strview *v = arg_text(&args[0], r);
@@ -198,9 +196,7 @@ static int run_count(struct kernel *k, const struct column *args, struct column 
     int32_t *o = kernel_out(k, out);
     bool instr = strcmp(k->node->fn->name, "regexp_instr") == 0;
     struct regex *re = NULL;
-    for (KERNEL_EACH(k, r)) {
-        if (kernel_null(k, r))
-            continue;
+    KERNEL_EACH_VALUE(k, r) {
         if (!re || args[1].kind != COL_CONST)
             TRY(regex_get(k, &args[1], r, &re));
         const struct strview *v = arg_text(&args[0], r);
@@ -258,9 +254,7 @@ static int run_extract(struct kernel *k, const struct column *args, struct colum
     bool substr = strcmp(k->node->fn->name, "regexp_substr") == 0;
     uint8_t *nulls = NULL;
     struct regex *re = NULL;
-    for (KERNEL_EACH(k, r)) {
-        if (kernel_null(k, r))
-            continue;
+    KERNEL_EACH_VALUE(k, r) {
         if (!re || args[1].kind != COL_CONST)
             TRY(regex_get(k, &args[1], r, &re));
         int64_t group = substr ? 0 : k->node->arg_count == 3 ? arg_i64(&args[2], r) : 1;
@@ -358,9 +352,7 @@ static int run_replace(struct kernel *k, const struct column *args, struct colum
     struct regex *re = NULL;
     struct buf b = BUF_INIT;
     int rc = 0;
-    for (KERNEL_EACH(k, r)) {
-        if (kernel_null(k, r))
-            continue;
+    KERNEL_EACH_VALUE(k, r) {
         if ((!re || args[1].kind != COL_CONST) && (rc = regex_get(k, &args[1], r, &re)) != 0)
             goto out;
         const struct strview *v = arg_text(&args[0], r), *with = arg_text(&args[2], r);

@@ -84,9 +84,7 @@ static int run_substring(struct kernel *k, const struct column *args, struct col
     struct strview *o = kernel_out(k, out);
     const char *name = k->node->fn->name;
     bool binary = args[0].type->id == TYPE_BINARY;
-    for (KERNEL_EACH(k, r)) {
-        if (kernel_null(k, r))
-            continue;
+    KERNEL_EACH_VALUE(k, r) {
         const struct strview *v = arg_text(&args[0], r);
         if (v->bytes <= STRVIEW_INLINE) { /* strview_data of a view that moves: copy out of the column first */
             v = arena_dup(k->ar, v, sizeof *v);
@@ -118,9 +116,7 @@ static int resolve_concat(struct fn_call *c, struct error *err)
 static int run_concat(struct kernel *k, const struct column *args, struct column *out)
 {
     struct strview *o = kernel_out(k, out);
-    for (KERNEL_EACH(k, r)) {
-        if (kernel_null(k, r))
-            continue;
+    KERNEL_EACH_VALUE(k, r) {
         size_t total = 0;
         for (uint32_t i = 0; i < k->node->arg_count; i++)
             total += arg_text(&args[i], r)->bytes;
@@ -174,9 +170,7 @@ static int run_length(struct kernel *k, const struct column *args, struct column
     int32_t *o = kernel_out(k, out);
     char kind = k->node->fn->name[0]; /* length, char_length, character_length, octet_length, bit_length */
     bool bytes = kind == 'o' || kind == 'b' || args[0].type->id == TYPE_BINARY;
-    for (KERNEL_EACH(k, r)) {
-        if (kernel_null(k, r))
-            continue;
+    KERNEL_EACH_VALUE(k, r) {
         const struct strview *v = arg_text(&args[0], r);
         o[r] = (int32_t)(bytes ? v->bytes : utf8_count(strview_data(v), v->bytes));
         if (kind == 'b')
@@ -213,9 +207,7 @@ static int run_find(struct kernel *k, const struct column *args, struct column *
 {
     int32_t *o = kernel_out(k, out);
     bool instr = k->node->fn->name[0] == 'i';
-    for (KERNEL_EACH(k, r)) {
-        if (kernel_null(k, r))
-            continue;
+    KERNEL_EACH_VALUE(k, r) {
         const struct strview *hay = arg_text(&args[instr ? 0 : 1], r), *needle = arg_text(&args[instr ? 1 : 0], r);
         o[r] = find(hay, needle, k->node->arg_count == 3 ? arg_i64(&args[2], r) : 1);
     }
@@ -226,9 +218,7 @@ static int run_affix(struct kernel *k, const struct column *args, struct column 
 {
     uint8_t *o = kernel_out(k, out);
     char kind = k->node->fn->name[0]; /* startswith, endswith, contains */
-    for (KERNEL_EACH(k, r)) {
-        if (kernel_null(k, r))
-            continue;
+    KERNEL_EACH_VALUE(k, r) {
         const struct strview *a = arg_text(&args[0], r), *b = arg_text(&args[1], r);
         const char *s = strview_data(a), *t = strview_data(b);
         if (kind == 'c')
@@ -310,9 +300,7 @@ static int run_case(struct kernel *k, const struct column *args, struct column *
     struct strview *o = kernel_out(k, out);
     char kind = k->node->fn->name[0]; /* upper, ucase, lower, lcase, initcap */
     struct buf wide = BUF_INIT;
-    for (KERNEL_EACH(k, r)) {
-        if (kernel_null(k, r))
-            continue;
+    KERNEL_EACH_VALUE(k, r) {
         const struct strview *v = arg_text(&args[0], r);
         const char *s = strview_data(v);
         if (!utf8_is_ascii(s, v->bytes)) {
@@ -350,9 +338,7 @@ static int run_trim(struct kernel *k, const struct column *args, struct column *
     struct strview *o = kernel_out(k, out);
     char kind = k->node->fn->name[0];
     static const struct strview blank = {.bytes = 1, .inl = " "};
-    for (KERNEL_EACH(k, r)) {
-        if (kernel_null(k, r))
-            continue;
+    KERNEL_EACH_VALUE(k, r) {
         const struct strview *v = arg_text(&args[0], r), *set = k->node->arg_count == 2 ? arg_text(&args[1], r) : &blank;
         const char *s = strview_data(v), *t = strview_data(set);
         uint32_t from = 0, to = v->bytes;
@@ -392,9 +378,7 @@ static int run_pad(struct kernel *k, const struct column *args, struct column *o
     static const struct strview blank = {.bytes = 1, .inl = " "};
     struct buf b = BUF_INIT;
     int rc = 0;
-    for (KERNEL_EACH(k, r)) {
-        if (kernel_null(k, r))
-            continue;
+    KERNEL_EACH_VALUE(k, r) {
         const struct strview *v = arg_text(&args[0], r), *pad = k->node->arg_count == 3 ? arg_text(&args[2], r) : &blank;
         const char *s = strview_data(v), *t = strview_data(pad);
         int64_t want = arg_i64(&args[1], r), have = utf8_count(s, v->bytes);
@@ -434,9 +418,7 @@ static int run_replace(struct kernel *k, const struct column *args, struct colum
     struct buf b = BUF_INIT;
     static const struct strview nothing;
     int rc = 0;
-    for (KERNEL_EACH(k, r)) {
-        if (kernel_null(k, r))
-            continue;
+    KERNEL_EACH_VALUE(k, r) {
         const struct strview *v = arg_text(&args[0], r), *what = arg_text(&args[1], r),
                              *with = k->node->arg_count == 3 ? arg_text(&args[2], r) : &nothing;
         const char *s = strview_data(v), *end = s + v->bytes, *hit;
@@ -460,9 +442,7 @@ static int run_translate(struct kernel *k, const struct column *args, struct col
 {
     struct strview *o = kernel_out(k, out);
     struct buf b = BUF_INIT;
-    for (KERNEL_EACH(k, r)) {
-        if (kernel_null(k, r))
-            continue;
+    KERNEL_EACH_VALUE(k, r) {
         const struct strview *v = arg_text(&args[0], r), *from = arg_text(&args[1], r), *to = arg_text(&args[2], r);
         const char *s = strview_data(v), *f = strview_data(from), *t = strview_data(to);
         buf_reset(&b);
@@ -490,9 +470,7 @@ static int run_translate(struct kernel *k, const struct column *args, struct col
 static int run_reverse(struct kernel *k, const struct column *args, struct column *out)
 {
     struct strview *o = kernel_out(k, out);
-    for (KERNEL_EACH(k, r)) {
-        if (kernel_null(k, r))
-            continue;
+    KERNEL_EACH_VALUE(k, r) {
         const struct strview *v = arg_text(&args[0], r);
         const char *s = strview_data(v);
         char *p = arena_alloc(k->ar, v->bytes + 1);
@@ -512,9 +490,7 @@ static int run_repeat(struct kernel *k, const struct column *args, struct column
     struct strview *o = kernel_out(k, out);
     struct buf b = BUF_INIT;
     int rc = 0;
-    for (KERNEL_EACH(k, r)) {
-        if (kernel_null(k, r))
-            continue;
+    KERNEL_EACH_VALUE(k, r) {
         const struct strview *v = arg_text(&args[0], r);
         int64_t n = arg_i64(&args[1], r);
         if ((rc = kernel_ask(k, n > 0 ? (uint64_t)n * v->bytes : 0)) != 0)
@@ -540,9 +516,7 @@ static int resolve_split_part(struct fn_call *c, struct error *err)
 static int run_split_part(struct kernel *k, const struct column *args, struct column *out)
 {
     struct strview *o = kernel_out(k, out);
-    for (KERNEL_EACH(k, r)) {
-        if (kernel_null(k, r))
-            continue;
+    KERNEL_EACH_VALUE(k, r) {
         const struct strview *v = arg_text(&args[0], r), *d = arg_text(&args[1], r);
         int64_t want = arg_i64(&args[2], r), parts = 1;
         if (want == 0)
@@ -569,9 +543,7 @@ static int run_split_part(struct kernel *k, const struct column *args, struct co
 static int run_ascii(struct kernel *k, const struct column *args, struct column *out)
 {
     int32_t *o = kernel_out(k, out);
-    for (KERNEL_EACH(k, r)) {
-        if (kernel_null(k, r))
-            continue;
+    KERNEL_EACH_VALUE(k, r) {
         const struct strview *v = arg_text(&args[0], r);
         const unsigned char *s = (const unsigned char *)strview_data(v);
         uint32_t n = v->bytes ? utf8_bytes(s[0]) : 0;
@@ -593,13 +565,10 @@ static int resolve_chr(struct fn_call *c, struct error *err)
 static int run_chr(struct kernel *k, const struct column *args, struct column *out)
 {
     struct strview *o = kernel_out(k, out);
-    for (KERNEL_EACH(k, r)) {
-        if (kernel_null(k, r))
-            continue;
+    KERNEL_EACH_VALUE(k, r) {
         int64_t v = arg_i64(&args[0], r);
-        unsigned char c = (unsigned char)(v & 0xff);
-        char two[2] = {(char)(0xc0 | c >> 6), (char)(0x80 | (c & 0x3f))};
-        o[r] = v < 0 ? strview_make("", 0) : c < 0x80 ? strview_make((const char *)&c, 1) : strview_make(two, 2);
+        char text[4];
+        o[r] = strview_make(text, v < 0 ? 0 : utf8_encode((uint32_t)(v & 0xff), text));
     }
     return 0;
 }

@@ -57,9 +57,7 @@ static int32_t distance(struct arena *ar, const struct strview *x, const struct 
 static int run_levenshtein(struct kernel *k, const struct column *args, struct column *out)
 {
     int32_t *o = kernel_out(k, out);
-    for (KERNEL_EACH(k, r)) {
-        if (kernel_null(k, r))
-            continue;
+    KERNEL_EACH_VALUE(k, r) {
         o[r] = distance(k->ar, arg_text(&args[0], r), arg_text(&args[1], r));
         if (k->node->arg_count == 3 && o[r] > arg_i64(&args[2], r))
             o[r] = -1;
@@ -74,9 +72,7 @@ static int run_soundex(struct kernel *k, const struct column *args, struct colum
     /* Codes of A to Z; 0 separates equal codes, 7 (H and W) does not. */
     static const char codes[] = "01230127022455012623017202";
     struct strview *o = kernel_out(k, out);
-    for (KERNEL_EACH(k, r)) {
-        if (kernel_null(k, r))
-            continue;
+    KERNEL_EACH_VALUE(k, r) {
         const struct strview *v = arg_text(&args[0], r);
         const char *s = strview_data(v);
         if (v->bytes == 0 || (unsigned char)s[0] >= 0x80 || !isalpha((unsigned char)s[0])) {
@@ -131,9 +127,7 @@ static struct strview after_nth_last(struct kernel *k, const char *s, uint32_t n
 static int run_substring_index(struct kernel *k, const struct column *args, struct column *out)
 {
     struct strview *o = kernel_out(k, out);
-    for (KERNEL_EACH(k, r)) {
-        if (kernel_null(k, r))
-            continue;
+    KERNEL_EACH_VALUE(k, r) {
         const struct strview *v = arg_text(&args[0], r), *d = arg_text(&args[1], r);
         int64_t count = arg_i64(&args[2], r);
         const char *s = strview_data(v), *delimiter = strview_data(d);
@@ -151,9 +145,7 @@ static int run_substring_index(struct kernel *k, const struct column *args, stru
 static int run_find_in_set(struct kernel *k, const struct column *args, struct column *out)
 {
     int32_t *o = kernel_out(k, out);
-    for (KERNEL_EACH(k, r)) {
-        if (kernel_null(k, r))
-            continue;
+    KERNEL_EACH_VALUE(k, r) {
         const struct strview *v = arg_text(&args[0], r), *list = arg_text(&args[1], r);
         const char *s = strview_data(v), *p = strview_data(list), *end = p + list->bytes;
         o[r] = 0;
@@ -200,9 +192,7 @@ static int run_overlay(struct kernel *k, const struct column *args, struct colum
 {
     struct strview *o = kernel_out(k, out);
     struct buf b = BUF_INIT;
-    for (KERNEL_EACH(k, r)) {
-        if (kernel_null(k, r))
-            continue;
+    KERNEL_EACH_VALUE(k, r) {
         const struct strview *v = arg_text(&args[0], r), *with = arg_text(&args[1], r);
         int64_t at = arg_i64(&args[2], r), count = arg_i64(&args[3], r);
         if (count < 0)
@@ -274,9 +264,7 @@ static int resolve_luhn(struct fn_call *c, struct error *err)
 static int run_luhn(struct kernel *k, const struct column *args, struct column *out)
 {
     uint8_t *o = kernel_out(k, out);
-    for (KERNEL_EACH(k, r)) {
-        if (kernel_null(k, r))
-            continue;
+    KERNEL_EACH_VALUE(k, r) {
         const struct strview *v = arg_text(&args[0], r);
         const char *s = strview_data(v);
         unsigned sum = 0;

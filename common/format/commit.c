@@ -412,7 +412,7 @@ static void roll_back(struct file_write *w, const struct write_intent *in, struc
         return; /* nothing has moved yet */
     int rc = path_move(path_join(&w->ar, w->folder, "intent"), path_join(&w->ar, w->folder, "rollback"), &failed);
     if (rc == 0)
-        rc = fs_sync_folder(w->folder, &failed);
+        rc = fs_sync(w->folder, &failed);
     if (rc == 0)
         rc = publish_point("rollback-after-mark", &failed);
     if (rc == 0)

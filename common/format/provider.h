@@ -101,7 +101,7 @@ struct format_row {
     int (*create)(const struct options *o, const struct schema *sch, const char *path, const struct query_ctx *cx,
                   struct account *account, struct writer **ret, struct error *err);
     int (*write)(struct writer *w, const struct batch *b, struct error *err);
-    /* Finishes and fsyncs the file; rows and bytes of it out. The writer is freed whatever comes back. */
+    /* Finishes and closes the file, which the caller syncs; rows and bytes of it out. The writer is freed whatever comes back. */
     int (*finish)(struct writer *w, uint64_t *ret_rows, uint64_t *ret_bytes, struct error *err);
     void (*discard)(struct writer *w); /* frees without finishing; the caller unlinks. Accepts NULL */
     const char *(*extension)(const struct options *o); /* ".snappy.parquet", ".csv", ".json.gz" */

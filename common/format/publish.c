@@ -53,9 +53,13 @@ static void note_folder(struct folders *f, struct arena *ar, const char *path)
 
 static int sync_folders(struct folders *f, struct error *err)
 {
+    const char **paths = xmalloc((f->seen.live + 1) * sizeof *paths);
+    uint32_t n = 0;
     STRMAP_EACH(&f->seen, e)
-        TRY(fs_sync_folder(e->key, err));
-    return 0;
+        paths[n++] = e->key;
+    int rc = fs_sync_all(paths, n, err);
+    xfree(paths);
+    return rc;
 }
 
 static const char *old_place(struct arena *ar, const char *folder, uint32_t i)
@@ -169,7 +173,7 @@ int publish_forget(struct arena *ar, const char *folder, const char *name, struc
     struct error ignored = ERROR_INIT;
     if (unlink(path_join(ar, folder, name)) != 0)
         return fs_failed(err, ERR_IO, path_join(ar, folder, name), errno);
-    if (fs_sync_folder(folder, &ignored) != 0)
+    if (fs_sync(folder, &ignored) != 0)
         error_fini(&ignored);
     return 0;
 }

@@ -1,13 +1,6 @@
 /* See rows.h. */
 #include "common/format/rows.h"
 
-struct row_conjunct {
-    struct expr_state *state;
-    uint32_t *cols; /* scan columns it looks at */
-    uint32_t col_count;
-    bool safe;      /* deterministic and cannot raise */
-};
-
 const struct type *row_scan_type(const struct scan_spec *spec, uint32_t i)
 {
     uint32_t field = spec->columns[i], n = spec->file_schema.count;
@@ -90,29 +83,39 @@ static void select_rows(struct row_scan *rs, struct batch *b, uint32_t n)
     }
 }
 
+int row_scan_conjunct(struct row_scan *rs, uint32_t i, struct batch *b, struct error *err)
+{
+    uint32_t n;
+    TRY(program_filter(rs->conjuncts[i].state, b, rs->sel, &n, err));
+    select_rows(rs, b, n);
+    return 0;
+}
+
+void row_scan_narrow(struct row_scan *rs, struct row_filter *f, struct batch *b)
+{
+    uint32_t before = b->sel_count, n = f->f.narrow(f->f.ctx, &b->cols[f->f.column], b->sel, before, rs->sel);
+    select_rows(rs, b, n);
+    f->seen += before;
+    f->kept += n;
+    if (f->seen > 1 << 15)
+        f->off = f->kept * 10 > f->seen * 9;
+}
+
 int row_scan_apply(struct row_scan *rs, struct batch *b, row_decode_cb decode, void *ctx, struct error *err)
 {
     for (uint32_t i = 0; i < rs->conjunct_count && b->sel_count > 0; i++) {
-        struct row_conjunct *c = &rs->conjuncts[i];
-        uint32_t n;
+        const struct row_conjunct *c = &rs->conjuncts[i];
         for (uint32_t k = 0; k < c->col_count && decode; k++)
             TRY(decode(ctx, c->cols[k], err));
-        TRY(program_filter(c->state, b, rs->sel, &n, err));
-        select_rows(rs, b, n);
+        TRY(row_scan_conjunct(rs, i, b, err));
     }
     for (uint32_t i = 0; i < rs->filter_count && b->sel_count > 0; i++) {
         struct row_filter *f = &rs->filters[i];
         if (f->off)
             continue;
-        uint32_t before = b->sel_count;
         if (decode)
             TRY(decode(ctx, f->f.column, err));
-        uint32_t n = f->f.narrow(f->f.ctx, &b->cols[f->f.column], b->sel, before, rs->sel);
-        select_rows(rs, b, n);
-        f->seen += before;
-        f->kept += n;
-        if (f->seen > 1 << 15)
-            f->off = f->kept * 10 > f->seen * 9;
+        row_scan_narrow(rs, f, b);
     }
     return 0;
 }

@@ -33,6 +33,6 @@ struct byte_sink;
 WARN_UNUSED int byte_sink_create(const char *path, enum stream_codec codec, struct account *account,
                                  struct byte_sink **ret, struct error *err);
 WARN_UNUSED int byte_sink_write(struct byte_sink *s, const void *p, size_t bytes, struct error *err);
-/* Ends the stream, fsyncs and closes; bytes of the file out. Frees the sink whatever comes back. */
+/* Ends the stream and closes; bytes of the file out. Frees the sink whatever comes back. */
 WARN_UNUSED int byte_sink_finish(struct byte_sink *s, uint64_t *ret_bytes, struct error *err);
 void byte_sink_discard(struct byte_sink *s); /* closes and frees; the file stays as it is. Accepts NULL */

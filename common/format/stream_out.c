@@ -142,7 +142,7 @@ int byte_sink_finish(struct byte_sink *s, uint64_t *ret_bytes, struct error *err
     int rc = flush(s, true, err);
     if (rc == 0) {
         *ret_bytes = s->at;
-        rc = fs_finish(s->fd, s->path, err);
+        rc = fs_close(s->fd, s->path, err);
         s->fd = -1;
     }
     sink_free(s);

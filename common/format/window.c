@@ -4,6 +4,7 @@
 #include <emmintrin.h>
 #include <stdio.h>
 
+#include "common/base/utf8.h"
 #include "common/format/cell.h"
 
 enum { WINDOW_BYTES = 1 << 20, WINDOW_MIN = 64 << 10, READ_BYTES_MIN = 16 << 10, RECORD_BYTES_MAX = 1 << 30 };
@@ -33,11 +34,8 @@ static size_t transcode(enum text_encoding encoding, const uint8_t *in, size_t n
 {
     char *to = out;
     for (size_t i = 0; i < n; i++) {
-        if (in[i] < 0x80) {
-            *to++ = (char)in[i];
-        } else if (encoding == ENCODING_LATIN1) {
-            *to++ = (char)(0xc0 | in[i] >> 6);
-            *to++ = (char)(0x80 | (in[i] & 0x3f));
+        if (in[i] < 0x80 || encoding == ENCODING_LATIN1) {
+            to += utf8_encode(in[i], to);
         } else {
             memcpy(to, "\xef\xbf\xbd", 3);
             to += 3;

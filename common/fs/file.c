@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum { SYNC_EACH_MAX = 16 };
+
 static const struct advice {
     int errnum;
     const char *text;
@@ -35,15 +37,29 @@ int fs_failed(struct error *err, enum errcode code, const char *path, int errnum
     return error_set(err, code, "path", path, "message", message, NULL);
 }
 
-int fs_sync_folder(const char *path, struct error *err)
+static int sync_by(int (*sync)(int fd), const char *path, struct error *err)
 {
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return fs_failed(err, ERR_FILE_WRITE, path, errno);
     /* some file systems cannot sync folders and say EINVAL: they have nothing to lose there */
-    int rc = fsync(fd) == 0 || errno == EINVAL ? 0 : fs_failed(err, ERR_FILE_WRITE, path, errno);
+    int rc = sync(fd) == 0 || errno == EINVAL ? 0 : fs_failed(err, ERR_FILE_WRITE, path, errno);
     close(fd);
     return rc;
+}
+
+int fs_sync(const char *path, struct error *err)
+{
+    return sync_by(fsync, path, err);
+}
+
+int fs_sync_all(const char *const *paths, uint32_t count, struct error *err)
+{
+    if (count > SYNC_EACH_MAX)
+        return sync_by(syncfs, paths[0], err);
+    for (uint32_t i = 0; i < count; i++)
+        TRY(fs_sync(paths[i], err));
+    return 0;
 }
 
 static int write_all(int fd, const char *p, size_t bytes)
@@ -74,12 +90,9 @@ int fs_write(int fd, const char *path, const void *p, size_t bytes, struct error
     return write_all(fd, p, bytes) == 0 ? 0 : fs_failed(err, ERR_FILE_WRITE, path, errno);
 }
 
-int fs_finish(int fd, const char *path, struct error *err)
+int fs_close(int fd, const char *path, struct error *err)
 {
-    int rc = fsync(fd) == 0 ? 0 : fs_failed(err, ERR_FILE_WRITE, path, errno);
-    if (close(fd) != 0 && rc == 0)
-        rc = fs_failed(err, ERR_FILE_WRITE, path, errno);
-    return rc;
+    return close(fd) == 0 ? 0 : fs_failed(err, ERR_FILE_WRITE, path, errno);
 }
 
 int fs_put_file(const char *path, const void *data, size_t bytes, struct error *err)
@@ -104,7 +117,7 @@ int fs_put_file(const char *path, const void *data, size_t bytes, struct error *
         slash = strrchr(temporary, '/');
         ASSERT(slash);
         *slash = 0;
-        rc = fs_sync_folder(temporary, err);
+        rc = fs_sync(temporary, err);
     }
     xfree(temporary);
     return rc;

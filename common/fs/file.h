@@ -8,12 +8,17 @@
 
 /* Sets code with the parameters path and message: what the system said and what helps. Returns the code. */
 int fs_failed(struct error *err, enum errcode code, const char *path, int errnum) __attribute__((cold));
-/* fsync of a folder: what was made, renamed or removed in it stays so. ERR_FILE_WRITE. */
-WARN_UNUSED int fs_sync_folder(const char *path, struct error *err);
-/* A file to be written from its beginning; then all of it; then synced and closed (closed whatever comes back). ERR_FILE_WRITE. */
+/* What was written to a file, or made, renamed or removed in a folder, stays so. ERR_FILE_WRITE. */
+WARN_UNUSED int fs_sync(const char *path, struct error *err);
+/*
+ * The same for many paths on one file system: each by itself while they are few, else with all that the file system has to
+ * write: one wait for the device instead of thousands. (Before Linux 5.8 syncfs told of no write error.)
+ */
+WARN_UNUSED int fs_sync_all(const char *const *paths, uint32_t count, struct error *err);
+/* A file to be written from its beginning; then all of it; then closed, whatever comes back: syncing is another step. ERR_FILE_WRITE. */
 WARN_UNUSED int fs_create(const char *path, int *ret_fd, struct error *err);
 WARN_UNUSED int fs_write(int fd, const char *path, const void *p, size_t bytes, struct error *err);
-WARN_UNUSED int fs_finish(int fd, const char *path, struct error *err);
+WARN_UNUSED int fs_close(int fd, const char *path, struct error *err);
 /* A small file, whole or not at all: written beside, synced, renamed, its folder synced. ERR_FILE_WRITE. */
 WARN_UNUSED int fs_put_file(const char *path, const void *data, size_t bytes, struct error *err);
 /* The whole of a file that must not be larger than max. ERR_IO. */

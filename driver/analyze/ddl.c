@@ -351,8 +351,22 @@ static int make_table(struct binder *b, const struct ast_statement *st, struct r
     return st->partition_count ? move_partitions(b, st, r) : 0;
 }
 
+/* CREATE TEMPORARY TABLE is an old way to write a temporary view of files; of a query it would be a table that stays. */
+static int temporary_table(struct binder *b, const struct ast_statement *st, struct analyzed *ret)
+{
+    struct ast_statement view = *st;
+    view.kind = AST_STMT_CREATE_VIEW;
+    if (!st->query && st->format)
+        return ddl_create_view(b, &view, ret);
+    error_set(b->err, ERR_STATEMENT_CLAUSE, "operation", st->query ? "CREATE TEMPORARY TABLE AS, instead of CREATE TEMPORARY VIEW AS," :
+              "CREATE TEMPORARY TABLE without USING", NULL);
+    return bind_fail_at(b, st->name.span);
+}
+
 int ddl_create_table(struct binder *b, const struct ast_statement *st, struct analyzed *ret)
 {
+    if (st->temporary)
+        return temporary_table(b, st, ret);
     struct relation *r = relation_new();
     bool there = false;
     rows_none(ret);

@@ -363,7 +363,7 @@ static int bind_select(struct binder *b, const struct ast_rel *rel, const struct
         lp = f;
     }
     struct lcol gid = {0};
-    bool sets = rel->set_count > 0;
+    bool sets = rel->set_count > 1 || (rel->set_count == 1 && rel->group_count > 0); /* (()) alone is the whole, with a row of no rows */
     if (sets) { /* grouping() in the list needs the number of the set before Expand exists */
         gid = bind_new_col(b, "spark_grouping_id", type_of(TYPE_BIGINT), false);
         b->gid = &gid;
@@ -388,7 +388,7 @@ static int bind_select(struct binder *b, const struct ast_rel *rel, const struct
         if (!bind_has_aggregate(items.v[i].expr))
             keys[key_count++] = items.v[i].expr;
     }
-    bool grouped = rel->group_by_all || rel->group_count > 0 || sets;
+    bool grouped = rel->group_by_all || rel->group_count > 0 || rel->set_count > 0;
     /* HAVING and ORDER BY */
     struct expr *having = NULL;
     struct expr **sorts = ARENA_ARRAY(b->ar, struct expr *, order->count);

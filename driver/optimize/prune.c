@@ -67,10 +67,7 @@ static struct logical *unary(struct opt *o, struct logical *lp, struct logical *
 /* in's columns exactly as `out` lists them. */
 static struct logical *exactly(struct opt *o, struct logical *in, struct lcol *out, uint32_t count)
 {
-    bool same = in->out_count == count;
-    for (uint32_t i = 0; same && i < count; i++)
-        same = in->out[i].id == out[i].id;
-    if (same)
+    if (has_columns(in, out, count))
         return in;
     struct expr **exprs = ARENA_ARRAY(o->ar, struct expr *, count);
     for (uint32_t i = 0; i < count; i++)
@@ -96,15 +93,20 @@ static struct logical *prune_scan(struct opt *o, struct logical *lp, const struc
     return copy;
 }
 
-/* A node that changes no columns shows those of its input's that are asked for: filter columns end here. */
-static struct logical *shown(struct opt *o, struct logical *lp, const struct colset *above)
+/* Of these columns lp shows those that are asked for. */
+static struct logical *show(struct opt *o, struct logical *lp, const struct lcol *out, uint32_t count, const struct colset *above)
 {
-    const struct logical *in = lp->inputs[0];
-    uint32_t *keep = ARENA_ARRAY(o->ar, uint32_t, in->out_count);
-    uint32_t kept = keep_columns(in->out, in->out_count, above, keep);
-    lp->out = pick(o, in->out, keep, kept);
+    uint32_t *keep = ARENA_ARRAY(o->ar, uint32_t, count);
+    uint32_t kept = keep_columns(out, count, above, keep);
+    lp->out = pick(o, out, keep, kept);
     lp->out_count = kept;
     return lp;
+}
+
+/* A node that changes no columns shows those of its input's: filter columns end here. */
+static struct logical *shown(struct opt *o, struct logical *lp, const struct colset *above)
+{
+    return show(o, lp, lp->inputs[0]->out, lp->inputs[0]->out_count, above);
 }
 
 static struct logical *prune_join(struct opt *o, struct logical *lp, const struct colset *above)
@@ -118,11 +120,7 @@ static struct logical *prune_join(struct opt *o, struct logical *lp, const struc
     join->span = lp->span;
     if (lp->join_kind == JOIN_MARK)
         join->out[join->out_count - 1] = lp->out[lp->out_count - 1];
-    uint32_t *keep = ARENA_ARRAY(o->ar, uint32_t, join->out_count);
-    uint32_t kept = keep_columns(join->out, join->out_count, above, keep);
-    join->out = pick(o, join->out, keep, kept);
-    join->out_count = kept;
-    return join;
+    return show(o, join, join->out, join->out_count, above);
 }
 
 static struct logical *prune(struct opt *o, struct logical *lp, const struct colset *above)

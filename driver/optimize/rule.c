@@ -201,6 +201,14 @@ struct expr *column_of(struct opt *o, const struct lcol *col)
     return expr_column(o->ar, col->id, col->type, col->nullable, col->name);
 }
 
+bool has_columns(const struct logical *lp, const struct lcol *out, uint32_t count)
+{
+    bool same = lp->out_count == count;
+    for (uint32_t i = 0; same && i < count; i++)
+        same = lp->out[i].id == out[i].id;
+    return same;
+}
+
 bool is_equality(const struct expr *e, bool *ret_null_safe)
 {
     if (is_call(e, "=")) {

@@ -51,6 +51,8 @@ struct expr *call1(struct opt *o, const char *name, struct expr *a);
 struct expr *call2(struct opt *o, const char *name, struct expr *a, struct expr *b);
 struct expr *call3(struct opt *o, const char *name, struct expr *a, struct expr *b, struct expr *c);
 struct expr *column_of(struct opt *o, const struct lcol *col);
+/* Whether lp's columns are these, in this order. */
+bool has_columns(const struct logical *lp, const struct lcol *out, uint32_t count);
 /* A column = column comparison of equal types: "=" or (when asked) "<=>". */
 bool is_equality(const struct expr *e, bool *ret_null_safe);
 /* Copy with columns replaced: by[i] stands for column id ids[i]. */

@@ -29,10 +29,7 @@ static struct logical *distinct_of(struct opt *o, struct logical *in)
 /* Columns of in under the names and ids of out, position by position; casts where types differ. */
 static struct logical *rename_to(struct opt *o, struct logical *in, const struct lcol *out, uint32_t count)
 {
-    bool same = in->out_count == count;
-    for (uint32_t i = 0; same && i < count; i++)
-        same = in->out[i].id == out[i].id;
-    if (same)
+    if (has_columns(in, out, count))
         return in;
     struct expr **exprs = ARENA_ARRAY(o->ar, struct expr *, count);
     for (uint32_t i = 0; i < count; i++)

@@ -48,7 +48,8 @@ int check_tasks(struct planner *pl, int64_t tasks)
     if (tasks <= STAGE_TASKS_MAX)
         return 0;
     return error_setf(pl->err, ERR_UNSUPPORTED_FEATURE, "message",
-                      "a stage of %lld tasks (%d is the most): give range() fewer partitions, or set spark.sql.shuffle.partitions lower",
+                      "a stage of %lld tasks (%d is the most): give range() fewer partitions, or set spark.sql.shuffle.partitions lower "
+                      "or spark.sql.files.maxPartitionBytes higher",
                       (long long)tasks, STAGE_TASKS_MAX);
 }
 

@@ -132,6 +132,9 @@ const void *sched_kept(const struct sched *s, uint64_t job_id, uint32_t stage, u
 bool sched_attempt(const struct sched *s, uint64_t attempt_id, uint64_t executor_id, uint64_t *ret_job, uint32_t *ret_stage,
                    uint32_t *ret_partition);
 
+/* The executor that a live attempt is on; 0: nobody has it any more. */
+uint64_t sched_attempt_executor(const struct sched *s, uint64_t attempt_id);
+
 struct stage_view {
     enum stage_state state;
     uint32_t tasks, done, running, failed_attempts, attempts;

@@ -41,6 +41,12 @@ bool sched_attempt(const struct sched *s, uint64_t attempt_id, uint64_t executor
     return true;
 }
 
+uint64_t sched_attempt_executor(const struct sched *s, uint64_t attempt_id)
+{
+    const struct attempt *a = sched_find_attempt(s, attempt_id);
+    return a && a->state == ATTEMPT_LAUNCHED ? s->executors[a->executor].id : 0;
+}
+
 static void fill_job_view(const struct job *job, struct job_view *ret)
 {
     *ret = (struct job_view){job->spec.job_id, (enum job_state)job->state, job->spec.stage_count, job->submitted_us,

@@ -18,7 +18,7 @@ enum {
     RESULT_HOLD = 32 << 20,     /* result bytes of one operation above which nothing new is started for it */
     RIDE_STAGE_MAX = 4 << 20,   /* bytes of one stage's outputs that may ride here in completions */
     PROGRESS_QUEUE_MAX = 1 << 20, /* a client that does not read gets no more progress */
-    PLANNERS = 2,
+    PLANNERS = 4,               /* one that reads a large file for its schema must not hold up the others */
 };
 
 /* Work for the planning threads; embedded in what it is about. */
@@ -171,6 +171,7 @@ struct operation *driver_find_job(struct driver *dr, uint64_t job_id);
 /* operation.c */
 void operation_execute(struct driver *dr, struct conn *client, struct session *s, const char *id, const char *sql);
 void operation_attach(struct operation *op, struct conn *client, uint64_t last_seq);
+/* The client took everything up to seq. An operation that ended goes with its last frame: op may be gone then. */
 void operation_ack(struct operation *op, uint64_t seq);
 void operation_cancel(struct operation *op, const char *reason);
 void operation_detach(struct driver *dr, struct conn *client);

@@ -157,6 +157,10 @@ void history_planned(struct history *h, struct statement *st, const struct stage
         stage_plan_print(&ds->plan, &details);
         sr->id = h->next_stage++;
         sr->name = buf_steal(&name);
+        if (details.bytes > HISTORY_PLAN_BYTES) { /* a list of thousands of values, say */
+            details.bytes = HISTORY_PLAN_BYTES;
+            buf_adds(&details, "...");
+        }
         sr->details = buf_steal(&details);
         sr->task_count = ds->plan.partition_count;
         sr->parent_count = ds->parent_count;

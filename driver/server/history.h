@@ -14,6 +14,7 @@ enum {
     HISTORY_APPS = 200,          /* ended ones */
     HISTORY_TASKS = 200000,      /* attempts' records in all */
     HISTORY_SQL_BYTES = 64 << 10,
+    HISTORY_PLAN_BYTES = 16 << 10, /* of each stage */
     HISTORY_SAMPLES = 300,       /* one a second */
 };
 

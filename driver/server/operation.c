@@ -153,6 +153,7 @@ static int plan(struct operation *op)
     struct ast_statement *st;
     const struct settings *set = &op->snapshot->settings;
     TRY(snapshot_context(op->snapshot, ar, clock_wall_us(), op->job_id * 0x9e3779b97f4a7c15ull, &op->cx, err));
+    op->cx.cancel = &op->cancel;
     TRY(sql_parse(ar, op->sql, &st, err));
     TRY(analyze_statement(ar, op->snapshot, &op->cx, st, op->sql, &op->analyzed, err));
     if (op->analyzed.kind == ANALYZED_ROWS)
@@ -355,21 +356,20 @@ static void hold(struct operation *op, struct result_part *p, int64_t bytes)
 
 static void credit(struct operation *op, uint64_t attempt_id, size_t bytes)
 {
-    /* The attempt may be gone; its executor then ignores this. All executors hold few attempts: tell who has it. */
-    uint64_t job;
+    struct driver *dr = op->dr;
+    uint64_t job, executor = sched_attempt_executor(dr->sched, attempt_id);
     uint32_t stage, partition;
-    for (uint32_t i = 0; i < op->dr->exec_count; i++) {
-        struct exec *x = op->dr->execs[i];
-        if (!x->conn || !sched_attempt(op->dr->sched, attempt_id, x->id, &job, &stage, &partition))
-            continue;
-        struct result_part *p = &op->parts[partition];
-        if (p->attempt_id == attempt_id)
-            hold(op, p, -(int64_t)bytes);
-        Drover__ResultCredit m = DROVER__RESULT_CREDIT__INIT;
-        m.attempt_id = attempt_id;
-        m.bytes = bytes;
+    if (!executor || !sched_attempt(dr->sched, attempt_id, executor, &job, &stage, &partition))
+        return; /* the attempt is gone */
+    struct result_part *p = &op->parts[partition];
+    if (p->attempt_id == attempt_id)
+        hold(op, p, -(int64_t)bytes);
+    struct exec *x = dr->execs[executor - 1];
+    Drover__ResultCredit m = DROVER__RESULT_CREDIT__INIT;
+    m.attempt_id = attempt_id;
+    m.bytes = bytes;
+    if (x->conn)
         conn_send(x->conn, MSG_RESULT_CREDIT, 0, &m.base, NULL);
-    }
 }
 
 /*
@@ -422,23 +422,12 @@ static void try_finish(struct operation *op)
     operation_end(op, &none);
 }
 
-static bool is_live(const struct operation *op, uint64_t attempt_id)
-{
-    uint64_t job;
-    uint32_t stage, partition;
-    for (uint32_t i = 0; i < op->dr->exec_count; i++) {
-        if (sched_attempt(op->dr->sched, attempt_id, op->dr->execs[i]->id, &job, &stage, &partition))
-            return true;
-    }
-    return false;
-}
-
 /* Passes on what the head of the partitions has, and moves the head. */
 static void pump(struct operation *op)
 {
     while (op->head < op->part_count && op->state == OP_RUNNING) {
         struct result_part *p = &op->parts[op->head];
-        if (p->expected < 0 && p->items && !is_live(op, p->attempt_id))
+        if (p->expected < 0 && p->items && !sched_attempt_executor(op->dr->sched, p->attempt_id))
             drop_items(op, p); /* another attempt takes its place, and may give other rows */
         while (p->items) {
             struct run_item *it = p->items;
@@ -518,7 +507,7 @@ void operation_job_ended(struct operation *op, struct error *err)
     pump(op);
 }
 
-void operation_ack(struct operation *op, uint64_t seq)
+static void drop_taken(struct operation *op, uint64_t seq)
 {
     while (op->unacked && op->unacked->seq <= seq) {
         struct result_frame *f = op->unacked;
@@ -542,7 +531,7 @@ void operation_attach(struct operation *op, struct conn *client, uint64_t last_s
 {
     op->client = client;
     op->detached_us = 0;
-    operation_ack(op, last_seq);
+    drop_taken(op, last_seq);
     for (struct result_frame *f = op->unacked; f; f = f->next)
         send_frame(op, f);
 }
@@ -638,6 +627,31 @@ void operation_free(struct operation *op)
     xfree(op);
 }
 
+/* Takes an operation out of the list and ends it. */
+static void forget(struct operation **link)
+{
+    struct operation *op = *link;
+    *link = op->next;
+    op->session->open_ops--;
+    operation_free(op);
+}
+
+static bool may_go(const struct operation *op, bool stale)
+{
+    return op->state == OP_ENDED && (!op->unacked || stale) && !op->work.busy && !op->write.work.busy;
+}
+
+void operation_ack(struct operation *op, uint64_t seq)
+{
+    drop_taken(op, seq);
+    if (!may_go(op, false))
+        return;
+    struct operation **link = &op->dr->ops;
+    while (*link != op)
+        link = &(*link)->next;
+    forget(link);
+}
+
 void operations_sweep(struct driver *dr)
 {
     int64_t now = clock_mono_us();
@@ -646,12 +660,9 @@ void operations_sweep(struct driver *dr)
         bool stale = op->detached_us && now - op->detached_us > DETACHED_KEEP_MS * 1000ll;
         if (stale && op->state != OP_ENDED)
             operation_cancel(op, ": its client was gone for a minute");
-        if (op->state != OP_ENDED || (op->unacked && !stale) || op->work.busy || op->write.work.busy) {
+        if (may_go(op, stale))
+            forget(p);
+        else
             p = &op->next;
-            continue;
-        }
-        *p = op->next;
-        op->session->open_ops--;
-        operation_free(op);
     }
 }

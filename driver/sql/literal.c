@@ -2,6 +2,7 @@
  * Names, literals and types out of tokens: escapes of strings, numbers with their type suffixes, both styles of
  * intervals. What depends on the session (dates, timestamps) stays text for the analyzer.
  */
+#include "common/base/utf8.h"
 #include "driver/sql/parser_impl.h"
 
 #include <ctype.h>
@@ -199,30 +200,6 @@ int p_identifier_list(struct ps *ps, struct ast_part **ret, uint32_t *ret_count)
 
 /* ---- strings ---- */
 
-static size_t put_utf8(char *out, uint32_t c)
-{
-    if (c < 0x80) {
-        out[0] = (char)c;
-        return 1;
-    }
-    if (c < 0x800) {
-        out[0] = (char)(0xC0 | c >> 6);
-        out[1] = (char)(0x80 | (c & 0x3F));
-        return 2;
-    }
-    if (c < 0x10000) {
-        out[0] = (char)(0xE0 | c >> 12);
-        out[1] = (char)(0x80 | (c >> 6 & 0x3F));
-        out[2] = (char)(0x80 | (c & 0x3F));
-        return 3;
-    }
-    out[0] = (char)(0xF0 | c >> 18);
-    out[1] = (char)(0x80 | (c >> 12 & 0x3F));
-    out[2] = (char)(0x80 | (c >> 6 & 0x3F));
-    out[3] = (char)(0x80 | (c & 0x3F));
-    return 4;
-}
-
 static bool hex_value(const char *s, size_t count, uint32_t *ret)
 {
     uint32_t v = 0;
@@ -249,11 +226,11 @@ static size_t unescape(const char *s, size_t left, char *out, size_t *out_bytes)
         } else if (v >= 0xD800 && v < 0xE000) {
             v = '?'; /* half a pair: as Java writes it */
         }
-        *out_bytes = put_utf8(out, v);
+        *out_bytes = utf8_encode(v, out);
         return used;
     }
     if (left >= 10 && s[1] == 'U' && hex_value(s + 2, 8, &v) && v <= 0x10FFFF) {
-        *out_bytes = put_utf8(out, v >= 0xD800 && v < 0xE000 ? '?' : v);
+        *out_bytes = utf8_encode(v >= 0xD800 && v < 0xE000 ? '?' : v, out);
         return 10;
     }
     if (left >= 4 && s[1] >= '0' && s[1] <= '1' && s[2] >= '0' && s[2] <= '7' && s[3] >= '0' && s[3] <= '7') {

@@ -1,7 +1,7 @@
 /*
  * Shared by the files of the parser: tokens, the state of one parse, and who parses what. A statement is cut
  * into tokens first (lexer.c), with the partner of each bracket, so that looking ahead over a parenthesis is
- * one step; then recursive descent: statement.c, query.c, expr.c, literal.c.
+ * one step; then recursive descent: statement.c, query.c, relation.c, grouping.c, expr.c, primary.c, call.c, literal.c.
  *
  * Functions that parse return 0 or the code of ps->err, already set. `p_` reads tokens.
  */
@@ -151,19 +151,41 @@ int p_value(struct ps *ps, struct ast_expr **ret);      /* no AND, OR, NOT or pr
 int p_named_expr(struct ps *ps, struct ast_expr **ret); /* expr [[AS] alias] */
 int p_named_exprs(struct ps *ps, struct ast_expr ***ret, uint32_t *ret_count);
 int p_exprs(struct ps *ps, struct ast_expr ***ret, uint32_t *ret_count); /* one or more, by commas */
-int p_call_args(struct ps *ps, struct ast_expr *call);  /* after '(' to and with ')' */
 int p_sorts(struct ps *ps, struct ast_sort **ret, uint32_t *ret_count);
-int p_window_spec(struct ps *ps, struct ast_window **ret); /* (...) or a name */
 struct ast_expr *p_new_expr(struct ps *ps, enum ast_expr_kind kind, uint32_t start);
 /* Sets span and depth once the children stand; ERR_TOO_DEEP. */
 int p_done_expr(struct ps *ps, struct ast_expr *e);
+/* An operator without span and depth; a whole one of one or two arguments (b NULL), from start to the last token read. */
+struct ast_expr *p_new_op(struct ps *ps, const char *op, uint32_t start, uint32_t argc, struct ast_expr *a, struct ast_expr *b,
+                          struct ast_expr *c);
+int p_make_op(struct ps *ps, const char *op, uint32_t start, struct ast_expr *a, struct ast_expr *b, struct ast_expr **ret);
+int p_make_string(struct ps *ps, const char *text, uint32_t bytes, uint32_t start, struct ast_expr **ret); /* a literal */
+
+/* ---- what operators stand between: primary.c, call.c ---- */
+int p_unary(struct ps *ps, struct ast_expr **ret);
+int p_call(struct ps *ps, struct ast_expr *e);             /* at '(' behind the name */
+int p_call_args(struct ps *ps, struct ast_expr *call);     /* after '(' to and with ')' */
+int p_window_spec(struct ps *ps, struct ast_window **ret); /* (...) or a name */
 
 /* ---- queries: query.c ---- */
 bool p_is_query(const struct ps *ps, uint32_t n);    /* a query starts at the n-th token from here */
 int p_query(struct ps *ps, struct ast_rel **ret);
-int p_relation(struct ps *ps, struct ast_rel **ret);
 /* A word that goes on with the statement rather than naming what came before. */
 bool p_is_clause(const struct ps *ps, bool table);
+bool p_ends(const struct tok *t); /* no expression or name goes on here */
+int p_group_by(struct ps *ps, struct ast_rel *rel); /* grouping.c; at GROUP BY */
+
+/* ---- relations: relation.c ---- */
+struct ast_rel *p_new_rel(struct ps *ps, enum ast_rel_kind kind, uint32_t start);
+void p_set_input(struct ps *ps, struct ast_rel *rel, struct ast_rel *input);
+/* Sets span and depth once the children stand; ERR_TOO_DEEP. */
+int p_done_rel(struct ps *ps, struct ast_rel *rel);
+int p_relation(struct ps *ps, struct ast_rel **ret); /* one item of FROM, with its joins */
+int p_from(struct ps *ps, struct ast_rel **ret);     /* at FROM, all of it */
+int p_values(struct ps *ps, struct ast_rel **ret);   /* at VALUES */
+/* Wrap *rel: [TABLESAMPLE ..] [[AS] alias [(columns)]], with scope even without an alias; LATERAL VIEW. */
+int p_alias(struct ps *ps, bool scope, struct ast_rel **rel);
+int p_lateral_view(struct ps *ps, struct ast_rel **rel);
 int p_options(struct ps *ps, struct ast_option **ret, uint32_t *ret_count); /* (k = v, ...) */
 
 /* ---- statements: statement.c ---- */

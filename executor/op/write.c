@@ -1,7 +1,7 @@
 /*
  * Files: the sink of a write. Every attempt writes into a folder of its own below the write's folder, under plain
  * numbers; the manifest says under which names the driver will publish them. So nothing of it is visible before the
- * commit, attempts of one task never meet, and one fsync of one folder makes all names durable.
+ * commit, attempts of one task never meet, and one sync at the end makes all of it durable.
  *
  * Without partition columns there is one file. With them the trailing columns of the input choose a folder key=value
  * for every row. The first few folders that turn up have their writer open to the end, so that rows sorted or
@@ -146,9 +146,9 @@ static int make_attempt_folder(struct write_op *w, struct error *err)
     return 0;
 }
 
-static char *file_name(const struct write_op *w, uint32_t number)
+static char *file_name(struct write_op *w, uint32_t number)
 {
-    return xasprintf("%s/%u", attempt_folder(w), number);
+    return arena_printf(&w->op.ar, "%s/%u", attempt_folder(w), number);
 }
 
 /* part-00003-<the write's id>-c000.snappy.parquet, with a dot before the c in partition folders, as Spark has it. */
@@ -165,11 +165,8 @@ static int open_file(struct write_op *w, struct folder *f, struct error *err)
 {
     uint32_t number = w->file_count, at = (uint32_t)(f - w->folders);
     TRY(make_attempt_folder(w, err));
-    char *path = file_name(w, number);
-    int rc = w->code->format->create(&w->op.node->write_options, &w->code->data, path, &w->op.task->code->plan->cx, &w->op.account,
-                                     &f->writer, err);
-    xfree(path);
-    TRY(rc);
+    TRY(w->code->format->create(&w->op.node->write_options, &w->code->data, file_name(w, number), &w->op.task->code->plan->cx, &w->op.account,
+                                &f->writer, err));
     ARRAY_GROW(w->files, w->file_count, w->file_cap);
     w->files[w->file_count++] = (struct out_file){.path = final_path(w, f)};
     ARRAY_RESERVE(w->file_of, at + 1, w->file_of_cap);
@@ -412,6 +409,16 @@ static void put_manifest(struct write_op *w)
     manifest_encode(&m, &w->op.task->manifest);
 }
 
+/* Files and names, before anybody is told of them. */
+static int sync_files(struct write_op *w, struct error *err)
+{
+    const char **paths = ARENA_ARRAY(&w->op.ar, const char *, w->file_count + 1);
+    paths[0] = attempt_folder(w);
+    for (uint32_t i = 0; i < w->file_count; i++)
+        paths[i + 1] = file_name(w, i);
+    return fs_sync_all(paths, w->file_count + 1, err);
+}
+
 static int finish_step(struct write_op *w, bool *ret_done, struct error *err)
 {
     /* A write without any row still says what its columns are. */
@@ -424,7 +431,7 @@ static int finish_step(struct write_op *w, bool *ret_done, struct error *err)
         return close_file(w, &w->folders[w->closing++], err);
     TRY(drain_rest(w, err));
     if (w->made)
-        TRY(fs_sync_folder(attempt_folder(w), err));
+        TRY(sync_files(w, err));
     arena_reset(&w->op.ar);
     put_manifest(w);
     w->finished = true;

@@ -14,6 +14,7 @@ enum {
     SERVE_FRAME = 1 << 20,      /* an answer to a peer is sent when it has so many bytes */
     FETCH_WINDOW = 16 << 20,    /* bytes that one fetch may have on their way or unread, over all of its peers */
     FETCH_WINDOW_LEAST = 64 << 10, /* of one peer */
+    PEER_TRIES = 3,             /* connections to a peer that may break without a byte of progress */
     FETCH_GRANT_SHARE = 8,      /* a fetch's window is at most this part of its task's grant */
     RUN_MAX = 192 << 20,        /* a run must fit a frame */
     SLOTS_AHEAD = 256,          /* attempts that the slots have ahead of each: no slot waits for the loop between short ones */
@@ -149,6 +150,7 @@ struct peer {
     char *address;
     struct conn *conn;
     bool open;
+    uint32_t tries;                /* connections that broke since the last answer */
     struct peer *next;
     struct request {
         uint64_t id;
@@ -156,6 +158,9 @@ struct peer {
         uint32_t peer;             /* index into the fetch's inputs */
         uint32_t *maps;
         uint32_t count, got;       /* got: maps that came whole */
+        uint64_t partial;          /* bytes that came of the map after those */
+        uint64_t skip;             /* of partial: come again, over another connection, and are dropped */
+        uint64_t unread;           /* bytes that no credit was given for */
         struct request *next;
     } *requests;
 };

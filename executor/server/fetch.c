@@ -8,6 +8,7 @@
  * maps in which the reader takes them.
  */
 #include "common/base/testpoint.h"
+#include "common/log/log.h"
 #include "executor/server/executor_impl.h"
 #include "executor/shuffle/riding.h"
 #include "proto/cluster.pb-c.h"
@@ -347,20 +348,25 @@ static void request_free(struct request *r)
     xfree(r);
 }
 
+/*
+ * Asks for what has not come yet: all of it, or the rest after a connection that broke. The same attempt's output is
+ * the same bytes, so what came of a map in part is skipped when it comes again.
+ */
 static void send_request(struct peer *p, struct request *r)
 {
     Drover__Fetch m = DROVER__FETCH__INIT;
     const struct inputs *in = r->fetch->inputs;
     uint64_t *attempts = xmalloc(r->count * sizeof *attempts);
-    for (uint32_t i = 0; i < r->count; i++)
-        attempts[i] = in->map_attempt[r->maps[i]];
+    for (uint32_t i = r->got; i < r->count; i++)
+        attempts[i - r->got] = in->map_attempt[r->maps[i]];
     m.job_id = in->job_id;
     m.stage = in->exchange;
     m.partition = r->fetch->partition;
-    m.n_map = m.n_attempt = r->count;
-    m.map = r->maps;
+    m.n_map = m.n_attempt = r->count - r->got;
+    m.map = r->maps + r->got;
     m.attempt = attempts;
-    m.credit = r->fetch->window;
+    r->skip = r->partial;
+    m.credit = r->skip + (r->unread < r->fetch->window ? r->fetch->window - r->unread : 0);
     conn_send(p->conn, MSG_FETCH, r->id, &m.base, NULL);
     xfree(attempts);
 }
@@ -375,8 +381,11 @@ static void send_credit(struct peer *p, const struct request *r, uint64_t bytes)
 void fetch_credit(struct executor *ex, struct fetch *take, uint32_t peer, uint64_t bytes)
 {
     for (struct peer *p = ex->peers; p && take->requests > 0; p = p->next) {
-        for (struct request *r = p->requests; r && p->open; r = r->next) {
-            if (r->fetch == take && r->peer == peer)
+        for (struct request *r = p->requests; r; r = r->next) {
+            if (r->fetch != take || r->peer != peer)
+                continue;
+            r->unread -= bytes < r->unread ? bytes : r->unread;
+            if (p->open)
                 send_credit(p, r, bytes);
         }
     }
@@ -416,6 +425,8 @@ void fetch_detach(struct attempt *a)
     }
 }
 
+static void connect_peer(struct executor *ex, struct peer *p);
+
 static void peer_open_cb(struct conn *conn)
 {
     struct peer *p = conn->owner;
@@ -424,11 +435,19 @@ static void peer_open_cb(struct conn *conn)
         send_request(p, r);
 }
 
+/* A connection that broke may have been the network's fault: whether the peer is gone, the next one tells at once. */
 static void peer_closed_cb(struct conn *conn, const char *reason)
 {
     struct peer *p = conn->owner;
+    bool again = p->open && p->requests && p->tries < PEER_TRIES && !p->requests->fetch->ex->stopping;
     p->conn = NULL;
     p->open = false;
+    if (again) {
+        p->tries++;
+        log_info("executor", "the connection with executor %llu broke (%s); asking again for what has not come", (unsigned long long)p->executor_id, reason);
+        connect_peer(p->requests->fetch->ex, p);
+        return;
+    }
     while (p->requests) {
         struct request *r = p->requests;
         p->requests = r->next;
@@ -443,6 +462,8 @@ static bool fits(const struct request *r, const Drover__Fetched *m, size_t bulk_
     uint64_t sum = 0;
     if (m->n_map != m->n_bytes || m->n_map > r->count - r->got || (m->last && (!m->whole || m->n_map != r->count - r->got)))
         return false;
+    if (m->n_map > 0 && m->bytes[0] < r->skip && (m->n_map > 1 || m->whole))
+        return false; /* less of the map than came before */
     for (size_t i = 0; i < m->n_map; i++) {
         if (m->map[i] != r->maps[r->got + i])
             return false;
@@ -451,7 +472,8 @@ static bool fits(const struct request *r, const Drover__Fetched *m, size_t bulk_
     return sum == bulk_bytes;
 }
 
-static struct chunk *chunk_of(const Drover__Fetched *m, const struct frame *f)
+/* skip: bytes of the first map that came before. */
+static struct chunk *chunk_of(const Drover__Fetched *m, const struct frame *f, size_t skip)
 {
     struct chunk *c = xcalloc(1, sizeof *c);
     c->count = (uint32_t)m->n_map;
@@ -462,8 +484,23 @@ static struct chunk *chunk_of(const Drover__Fetched *m, const struct frame *f)
         memcpy(c->maps, m->map, m->n_map * sizeof *c->maps);
         memcpy(c->sizes, m->bytes, m->n_map * sizeof *c->sizes);
     }
-    buf_add(&c->bytes, f->bulk, f->bulk_bytes);
+    if (c->count)
+        c->sizes[0] -= (uint32_t)skip;
+    buf_add(&c->bytes, f->bulk + skip, f->bulk_bytes - skip);
     return c;
+}
+
+/* What an answer brought, and how much of that had come before: that is returned. */
+static size_t advance(struct request *r, const Drover__Fetched *m)
+{
+    if (m->n_map == 0)
+        return 0;
+    uint32_t last = (uint32_t)m->n_map - 1;
+    size_t skip = m->bytes[0] < r->skip ? m->bytes[0] : (size_t)r->skip;
+    r->skip -= skip;
+    r->partial = m->whole ? 0 : last > 0 ? m->bytes[last] : r->partial + m->bytes[0] - skip;
+    r->got += (uint32_t)m->n_map - !m->whole;
+    return skip;
 }
 
 static void on_fetched(struct peer *p, const struct frame *f)
@@ -479,10 +516,11 @@ static void on_fetched(struct peer *p, const struct frame *f)
     bool fit = fits(r, m, f->bulk_bytes);
     uint32_t missing = m->missing_map < fe->inputs->map_count ? m->missing_map : 0;
     if (fit) {
-        struct chunk *c = chunk_of(m, f);
+        struct chunk *c = chunk_of(m, f, advance(r, m));
         struct stream *st = &fe->streams[r->peer];
         fe->ex->fetched_bytes += f->bulk_bytes;
-        r->got += c->count - (c->count && !c->whole);
+        r->unread += c->bytes.bytes;
+        p->tries = 0;
         pthread_mutex_lock(&fe->lock);
         if (fe->attempt) {
             charge_chunk(fe, c);
@@ -513,6 +551,11 @@ static void peer_frame_cb(struct conn *conn, const struct frame *f)
 
 static const struct conn_ops peer_ops = {.on_open = peer_open_cb, .on_frame = peer_frame_cb, .on_close = peer_closed_cb};
 
+static void connect_peer(struct executor *ex, struct peer *p)
+{
+    p->conn = conn_connect(&ex->rpc, p->address, ROLE_PEER, &peer_ops, p);
+}
+
 static struct peer *peer_of(struct executor *ex, uint64_t id, const char *address)
 {
     struct peer *p = ex->peers;
@@ -526,7 +569,7 @@ static struct peer *peer_of(struct executor *ex, uint64_t id, const char *addres
         ex->peers = p;
     }
     if (!p->conn)
-        p->conn = conn_connect(&ex->rpc, p->address, ROLE_PEER, &peer_ops, p);
+        connect_peer(ex, p);
     return p;
 }
 

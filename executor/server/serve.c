@@ -130,6 +130,13 @@ void serve_frame_ready(struct serve *s)
     s->ex->served_bytes += s->frame.bytes;
     conn_send(s->conn, MSG_FETCHED, s->id, &m.base, &s->frame);
     TEST_POINT("mid-serve");
+    if (TEST_POINT_FAILS("serve-reset")) {
+        struct conn *conn = s->conn;
+        if (done)
+            forget(s);
+        conn_reject(conn, "a test point"); /* its end abandons the others */
+        return;
+    }
     if (done)
         forget(s);
     else

@@ -5,6 +5,7 @@ import random
 import re
 import signal
 import subprocess
+import tempfile
 import threading
 import time
 
@@ -85,6 +86,27 @@ def test_client_killed_while_planning():
         check(rows == shuffle_rows(), error)
 
 
+def test_cancelled_while_a_schema_is_inferred():
+    """Reading all of a large folder for its schema ends with its statement; else the next ones would find no planner."""
+    with tempfile.TemporaryDirectory(prefix="drover-infer-") as tmp, Cluster(1) as c:
+        for form, row in (("csv", "1,2.5,abc,2024-01-01\n"), ("json", '{"a":1,"b":2.5,"c":"abc"}\n')):
+            os.mkdir(f"{tmp}/{form}")
+            with open(f"{tmp}/{form}/0.{form}", "w") as f:
+                f.write(row * 200000)
+            for i in range(1, 2000): # many times the same file: minutes of reading
+                os.link(f"{tmp}/{form}/0.{form}", f"{tmp}/{form}/{i}.{form}")
+            statement = f"CREATE TEMPORARY VIEW v USING {form} OPTIONS (path '{tmp}/{form}', inferSchema true)"
+            clients = [c.client(statement) for _ in range(6)]
+            time.sleep(0.5)
+            for p in clients:
+                p.send_signal(signal.SIGINT)
+            for p in clients:
+                _, error, _ = finish(p, 30 * SLOW)
+                check(error and error["errorClass"] == "OPERATION_CANCELED", error)
+            rows, error, _ = c.sql(SHUFFLE, timeout=30 * SLOW)
+            check(rows == shuffle_rows(), error)
+
+
 def test_ctrl_c():
     """Cancels the statement and not the session: with --keep-going the next one runs."""
     with Cluster(1) as c:
@@ -115,6 +137,18 @@ def test_what_a_cancelled_query_spilled_goes():
             wait_until(lambda: c.idle() and spilling() == 0, what="the spilled outputs to go")
         check(seen > 0, "nothing was spilled")
         return f"({seen} of 6 queries had spilled when they were cancelled)"
+
+
+def test_many_statements_leave_little():
+    """Thousands in one session: what the driver keeps of each is its line for the page, not its plan and its results."""
+    text = "SELECT n % 3, count(*) FROM (SELECT id n FROM range(0, 1000, 1, 4)) GROUP BY 1;\nCREATE OR REPLACE TEMPORARY VIEW v AS SELECT 1 a;\nSELECT nosuch;\n"
+    with Cluster(1) as c:
+        before = c.driver.rss()
+        p = c.client(text * 1000, ["--keep-going"], stdout=subprocess.DEVNULL)
+        p.wait(timeout=120 * SLOW)
+        grown = (c.driver.rss() - before) >> 20
+        check(grown < 24 or SLOW != 1, "the driver grew by", grown, "MiB") # a sanitizer keeps what is freed
+        return f"+{grown} MiB"
 
 
 def test_drover_kill():

@@ -62,8 +62,41 @@ def test_results_have_a_connection_of_their_own():
         return f"({sent})"
 
 
+def test_broken_connections_between_executors():
+    """A connection that breaks between two living executors costs another connection: nothing is lost, nothing comes twice."""
+    t = tpch_of()
+    sql = t.views + "SELECT count(DISTINCT l_comment), count(DISTINCT l_orderkey), sum(l_quantity) FROM lineitem"
+    args = ["--conf", "drover.plan.single=false", "--conf", "spark.sql.shuffle.partitions=3", "--conf", "drover.shuffle.ride.max=0"]
+    with Cluster(2) as c:
+        clean, error, _ = c.sql(sql, args)
+        check(error is None, error)
+    with Cluster() as c:
+        env = {"DROVER_TEST_POINT": ",".join(f"serve-reset:{n}:fail" for n in (1, 2, 4, 5, 9, 12))}
+        for _ in range(2):
+            c.start_executor(env=env)
+        rows, error, _ = c.sql(sql, args)
+        check(error is None and rows == clean, error, rows, clean)
+        resets = sum(len(e.fired()) for e in c.executors)
+        check(resets >= 6, f"{resets} connections were broken")
+        attempts, tasks = c.attempts(c.last_job()["jobId"])
+        check(attempts == tasks and len(c.live()) == 2, f"{attempts} attempts at {tasks} tasks", c.lost_lines())
+        return f"({resets} connections broken, no attempt repeated)"
+
+
+def test_peer_that_breaks_every_connection():
+    """However often connections with one executor break, without an answer between, the rows are right and nobody is lost."""
+    with Cluster() as c:
+        c.start_executor()
+        e = c.start_executor(env={"DROVER_TEST_POINT": ",".join(f"serve-reset:{n}:fail" for n in range(1, 9))})
+        rows, error, _ = c.sql(MOVED)
+        check(error is None and rows == MOVED_ANSWER, error, rows)
+        check(e.fired() and len(c.live()) == 2, e.fired(), c.lost_lines())
+        return "(%d broken; %d attempts at %d tasks)" % (len(e.fired()), *c.attempts(c.last_job()["jobId"]))
+
+
 def in_flight(memory, window):
-    """A reader that stands still, here because its client does, has fetched a window of what peers hold and no more."""
+    """A reader that stands still, here because its client does, has fetched a window of what peers hold, and what it made rows of that
+    are on their way to the client (8 MiB at least), and no more."""
     t = tpch_of()
     with Cluster(2, memory=memory) as c:
         rows = 2 * int(c.sql(t.views + "SELECT count(*) FROM lineitem")[0][0][0])
@@ -75,7 +108,8 @@ def in_flight(memory, window):
         while now > before:  # until it stands still
             time.sleep(2.5)
             before, now = now, came()
-        check(p.poll() is None and now < window + (4 << 20), f"{now >> 20} MiB fetched")
+        check(p.poll() is None, "the query ended:", p.poll() and p.stderr.read())
+        check(now < window + (12 << 20), f"{now >> 20} MiB fetched")
         out, err = p.communicate(timeout=300)
         check(p.returncode == 0 and out.count("\n") == rows + 1, err)
         total = wait_until(lambda: (n := came()) > 48 << 20 and n, what="all of it to be fetched")

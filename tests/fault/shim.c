@@ -128,6 +128,7 @@ FD_CALL(ssize_t, pread64, EIO, (int fd, void *p, size_t n, off64_t at), fd, p, n
 FD_CALL(ssize_t, write, ENOSPC, (int fd, const void *p, size_t n), fd, p, n)
 FD_CALL(ssize_t, pwrite, ENOSPC, (int fd, const void *p, size_t n, off_t at), fd, p, n, at)
 FD_CALL(int, fsync, EIO, (int fd), fd)
+FD_CALL(int, syncfs, EIO, (int fd), fd)
 FD_CALL(int, fdatasync, EIO, (int fd), fd)
 FD_CALL(int, ftruncate, EIO, (int fd, off_t n), fd, n)
 FD_CALL(int, fstat, EIO, (int fd, struct stat *st), fd, st)

@@ -82,7 +82,7 @@ MUTANTS = [
         sched_lose_dead(s, job);
 -]"""),
 ]
-UNIT_TESTS = ("test_sched", "test_control")
+UNIT_TESTS = ("test_sched", "test_sched_loss", "test_control")
 
 
 def run(command, **kw):

@@ -2,7 +2,14 @@
 import datetime
 import decimal
 import json
+import os
 import subprocess
+import tempfile
+
+LAYOUTS = {"embedded": [],
+           "2 executors, exchanges": ["--executors", "2", "--slots", "1", "--conf", "drover.plan.single=false", "--conf", "drover.broadcast.max=0"],
+           "4 executors, batches of 7": ["--executors", "4", "--slots", "1", "--conf", "drover.plan.single=false", "--conf", "drover.batch.rows=7",
+                                         "--conf", "drover.shuffle.ride.max=0"]}
 
 
 def same_cell(text, value):
@@ -55,3 +62,31 @@ def drover(binary, script, options, timeout=600):
                        timeout=timeout)
     docs = [json.loads(line) for line in p.stdout.splitlines() if line.startswith("{")]
     return docs, p
+
+
+def agree(title, binary, setup, queries, want, refused=None):
+    """How many of the queries have other rows than DuckDB's on some layout. Of a hundred, five may be refused with that error."""
+    wrong = 0
+    with tempfile.TemporaryDirectory() as tmp:
+        script = os.path.join(tmp, "queries.sql")
+        with open(script, "w") as f:
+            f.write("".join(s + ";\n" for s in [*setup, *queries]))
+        for name, options in LAYOUTS.items():
+            docs, p = drover(binary, script, options)
+            docs = docs[len(setup):]
+            bad = declined = 0
+            for q, w, doc in zip(queries, want, docs):
+                error = doc.get("error")
+                if error and error["errorClass"] == refused:
+                    declined += 1
+                    continue
+                why = error["message"] if error else difference(doc["rows"], w, ordered=False)
+                if why:
+                    bad += 1
+                    print(f"{q};\n  {why[:600]}\n  ({name})")
+            if len(docs) != len(queries) or declined > len(queries) // 20:
+                bad += 1
+                print(f"drover ended with {p.returncode} after {len(docs)} of {len(queries)}, {declined} refused: {p.stderr[-1000:]}")
+            print(f"{title}: {len(queries) - bad - declined} of {len(queries)} agree with DuckDB, {declined} refused, {name}", flush=True)
+            wrong += bad
+    return wrong

@@ -15,10 +15,6 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import duck  # noqa: E402
 import tpch  # noqa: E402
 
-LAYOUTS = {"embedded": [],
-           "2 executors, exchanges": ["--executors", "2", "--slots", "1", "--conf", "drover.plan.single=false", "--conf", "drover.broadcast.max=0"],
-           "4 executors, batches of 7": ["--executors", "4", "--slots", "1", "--conf", "drover.plan.single=false", "--conf", "drover.batch.rows=7",
-                                         "--conf", "drover.shuffle.ride.max=0"]}
 COLUMNS = {"a": "int", "b": "int", "c": "dec", "d": "dbl", "s": "str", "u": "str", "t": "date", "f": "bool"}
 TABLES = {"big": 3000, "mid": 200, "low": 12, "nil": 0}
 
@@ -163,7 +159,6 @@ def main():
     import duckdb
     count, seed = int(sys.argv[1]) if len(sys.argv) > 1 else 300, int(sys.argv[2]) if len(sys.argv) > 2 else 1
     con = duckdb.connect()
-    wrong = 0
     with tempfile.TemporaryDirectory() as tmp:
         make_tables(con, tmp)
         queries, want = [], []
@@ -179,24 +174,8 @@ def main():
             if len(rows) < 20000:
                 queries.append(q)
                 want.append(rows)
-        script = os.path.join(tmp, "random.sql")
-        with open(script, "w") as f:
-            f.write("".join(f"CREATE TEMPORARY VIEW {t} USING parquet OPTIONS (path '{tmp}/{t}.parquet');\n" for t in TABLES))
-            f.write("".join(q + ";\n" for q in queries))
-        for name, options in LAYOUTS.items():
-            docs, p = duck.drover(os.path.join(tpch.ROOT, "build", "drover"), script, options)
-            docs = docs[len(TABLES):]
-            bad = 0
-            for q, w, doc in zip(queries, want, docs):
-                why = doc["error"]["message"] if doc.get("error") else duck.difference(doc["rows"], w, ordered=False)
-                if why:
-                    bad += 1
-                    print(f"{q};\n  {why[:600]}\n  ({name})")
-            if len(docs) != len(queries):
-                bad += 1
-                print(f"drover ended with {p.returncode} after {len(docs)} of {len(queries)}: {p.stderr[-1000:]}")
-            print(f"random: {len(queries) - bad} of {len(queries)} agree with DuckDB, {name} (seed {seed}, {refused} refused by DuckDB)", flush=True)
-            wrong += bad
+        views = [f"CREATE TEMPORARY VIEW {t} USING parquet OPTIONS (path '{tmp}/{t}.parquet')" for t in TABLES]
+        wrong = duck.agree(f"random (seed {seed}, {refused} refused by DuckDB)", os.path.join(tpch.ROOT, "build", "drover"), views, queries, want)
     sys.exit(1 if wrong else 0)
 
 

@@ -4,48 +4,13 @@
  */
 #pragma once
 
-#include <fcntl.h>
-#include <stdio.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "common/format/provider.h"
+#include "tests/unit/files.h"
 #include "tests/unit/suite.h"
 
 static const struct query_ctx scan_cx = {.ansi = true, .zone_name = "UTC"};
-
-static inline void must(int rc, struct error *err)
-{
-    struct buf b = BUF_INIT;
-    if (rc) {
-        error_format(err, &b);
-        fprintf(stderr, "%s\n", b.data);
-        exit(1);
-    }
-}
-
-static inline void write_whole(const char *path, const void *p, size_t bytes)
-{
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-    if (fd < 0 || write(fd, p, bytes) != (ssize_t)bytes || close(fd) != 0) {
-        perror(path);
-        exit(1);
-    }
-}
-
-static inline void read_whole(const char *path, struct buf *out)
-{
-    char part[65536];
-    int fd = open(path, O_RDONLY);
-    buf_reset(out);
-    for (ssize_t n; fd >= 0 && (n = read(fd, part, sizeof part)) > 0;)
-        buf_add(out, part, (size_t)n);
-    if (fd < 0) {
-        perror(path);
-        exit(1);
-    }
-    close(fd);
-}
 
 /* ---- scans ---- */
 

@@ -102,7 +102,7 @@ START_TEST(the_caret_stands_below_its_place)
     struct error err = ERROR_INIT;
     struct buf b = BUF_INIT;
     error_set(&err, ERR_DIVIDE_BY_ZERO, NULL);
-    error_at(&err, (struct span){19, 24});
+    error_at(&err, (struct span){20, 25});
     error_format_caret(&err, "SELECT a,\n  \xc3\xa4 + b, 1 / 0 AS x", &b);
     const char *line = strstr(b.data, "  \xc3\xa4 + b, 1 / 0 AS x\n"), *caret = strchr(b.data, '^');
     ck_assert_ptr_nonnull(line);
@@ -139,11 +139,41 @@ START_TEST(long_texts_are_cut)
     error_at(&err, (struct span){1000000, 1000002});
     error_format_caret(&err, sql.data, &text);
     ck_assert(text.bytes < 2000 && utf8_valid(text.data, text.bytes) == text.bytes);
-    ck_assert_ptr_nonnull(strstr(text.data, "column 1000001:"));
+    ck_assert_ptr_nonnull(strstr(text.data, "column 500001:"));
     ck_assert_ptr_nonnull(strchr(text.data, '^'));
     buf_fini(&sql);
     buf_fini(&text);
     buf_fini(&bytes);
+    error_fini(&err);
+}
+END_TEST
+
+START_TEST(of_a_long_line_the_part_around_the_place_is_shown)
+{
+    struct error err = ERROR_INIT;
+    struct buf b = BUF_INIT, sql = BUF_INIT;
+    buf_adds(&sql, "select ");
+    for (int i = 0; i < 10000; i++)
+        buf_addf(&sql, "%d, ", i);
+    uint32_t at = (uint32_t)sql.bytes;
+    buf_adds(&sql, "1 / 0");
+    for (int i = 0; i < 10000; i++)
+        buf_addf(&sql, ", %d", i);
+    error_set(&err, ERR_DIVIDE_BY_ZERO, NULL);
+    error_at(&err, (struct span){at, at + 5});
+    error_format_caret(&err, sql.data, &b);
+    ck_assert_uint_lt(b.bytes, 1000);
+    const char *shown = strstr(b.data, "1 / 0"), *caret = strstr(b.data, "^^^^^");
+    ck_assert_ptr_nonnull(shown);
+    ck_assert_ptr_nonnull(caret);
+    const char *line = shown, *below = caret;
+    while (line[-1] != '\n')
+        line--;
+    while (below[-1] != '\n')
+        below--;
+    ck_assert_int_eq(shown - line, caret - below);
+    buf_fini(&b);
+    buf_fini(&sql);
     error_fini(&err);
 }
 END_TEST
@@ -179,6 +209,15 @@ START_TEST(settings_by_their_rows)
     error_fini(&err);
     ck_assert_int_eq(settings_set(&s, "drover.batch.rows", "many", &warning, &err), ERR_INVALID_SETTING);
     error_fini(&err);
+    static const char *const refused[][2] = {{"drover.batch.rows", "0"}, {"drover.batch.rows", "2049"}, {"drover.executors.timeout", "0s"},
+                                             {"spark.sql.shuffle.partitions", "0"}, {"spark.sql.shuffle.partitions", "99999999999"},
+                                             {"spark.sql.timestampType", "TIMESTAMP_NTZ"}};
+    for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
+        ck_assert_int_ne(settings_set(&s, refused[i][0], refused[i][1], &warning, &err), 0);
+        ck_assert(!settings_is_set(&s, refused[i][0]));
+        error_fini(&err);
+    }
+    ck_assert_int_eq(settings_set(&s, "spark.sql.files.maxRecordsPerFile", "99999999999", &warning, &err), 0);
     struct settings copy;
     settings_copy(&copy, &s);
     settings_unset(&s, "spark.sql.ansi.enabled");
@@ -195,6 +234,7 @@ static void add(TCase *tc)
     tcase_add_test(tc, damaged_bytes);
     tcase_add_test(tc, the_caret_stands_below_its_place);
     tcase_add_test(tc, long_texts_are_cut);
+    tcase_add_test(tc, of_a_long_line_the_part_around_the_place_is_shown);
     tcase_add_test(tc, settings_by_their_rows);
 }
 

@@ -19,19 +19,10 @@
 #include "common/format/parquet/encode.h"
 #include "common/format/parquet/leaf.h"
 #include "common/format/provider.h"
+#include "tests/unit/files.h"
 #include "tests/unit/suite.h"
 
 static const struct query_ctx cx = {.ansi = true};
-
-static void must(int rc, struct error *err)
-{
-    struct buf b = BUF_INIT;
-    if (rc) {
-        error_format(err, &b);
-        fprintf(stderr, "%s\n", b.data);
-        exit(1);
-    }
-}
 
 /* ---- a scan of all (or some) columns ---- */
 
@@ -577,24 +568,6 @@ START_TEST(filters_agree)
 END_TEST
 
 /* ---- damage ---- */
-
-static void read_whole(const char *path, struct buf *out)
-{
-    struct stat st;
-    int fd = open(path, O_RDONLY);
-    ASSERT(fd >= 0 && fstat(fd, &st) == 0);
-    buf_reserve(out, (size_t)st.st_size);
-    ASSERT(read(fd, out->data, (size_t)st.st_size) == st.st_size);
-    out->bytes = (size_t)st.st_size;
-    close(fd);
-}
-
-static void write_whole(const char *path, const char *p, size_t bytes)
-{
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-    ASSERT(fd >= 0 && write(fd, p, bytes) == (ssize_t)bytes);
-    close(fd);
-}
 
 /* Where the checksum of a page header lies; 0 when it has none. */
 static size_t crc_place(const uint8_t *header, size_t bytes, size_t *ret_bytes)

@@ -151,6 +151,7 @@ static void guess_field(struct guess *g, uint32_t i, const struct csv_field *f)
 /* ---- files ---- */
 
 struct scan {
+    const struct query_ctx *cx;
     struct csv_tokens tokens;
     struct text_window window;
     struct arena record_arena;
@@ -182,6 +183,8 @@ static int guess_file(struct scan *s, struct guess *g, const char *path, const s
         TRY(next_record(s, &any, err));
         if (!any)
             break;
+        if (query_is_cancelled(s->cx))
+            return error_set(err, ERR_CANCELLED, "reason", "", NULL);
         const struct csv_field *record = &s->tokens.records[0];
         if (g->o->header && record->bytes == header->bytes && memcmp(record->p, header->p, record->bytes) == 0)
             continue;
@@ -278,7 +281,7 @@ int csv_infer(const struct options *options, const char *const *paths, uint32_t 
               struct arena *ar, struct schema *ret, struct error *err)
 {
     struct csv_options o;
-    struct scan s = {0};
+    struct scan s = {.cx = cx};
     TRY(csv_options_read(options, cx, ar, &o, err));
     arena_init(&s.record_arena);
     rng_init(&s.rng, 1);

@@ -79,27 +79,37 @@ static int as_it_is(struct csv_machine *m, bool adds_quote, struct buf *out)
     return c;
 }
 
+/* A quote or an escape c after prev that stands for a character; false when it stands for none. */
+static bool add_escaped(const struct csv_machine *m, int *c, int prev, struct buf *out)
+{
+    int quote = (unsigned char)m->o->quote, escape = (unsigned char)m->o->escape, escape2 = (unsigned char)m->o->escape_escape;
+    if (*c == escape && prev == escape2 && escape2) {
+        buf_addc(out, (char)escape);
+        *c = 0;
+    } else if (prev == escape) {
+        buf_addc(out, (char)(*c == quote ? quote : prev));
+        *c = *c == quote ? 0 : *c;
+    } else if (*c == quote && prev == quote) {
+        buf_addc(out, (char)quote);
+    } else {
+        return false;
+    }
+    return true;
+}
+
 /* A quote inside that the escape c follows: text up to the separator, in which escapes still count. */
 static int escaped_text(struct csv_machine *m, int c, struct buf *out)
 {
-    int quote = (unsigned char)m->o->quote, escape = (unsigned char)m->o->escape;
-    int escape2 = (unsigned char)m->o->escape_escape, prev = c;
+    int quote = (unsigned char)m->o->quote, escape = (unsigned char)m->o->escape, prev = c;
     for (; c >= 0; c = next(m)) {
         if (prev == quote && c != quote) {
             buf_addc(out, (char)quote);
             prev = c;
         }
-        if (c != quote && c != escape) {
+        if (c != quote && c != escape)
             buf_addc(out, (char)c);
-        } else if (c == escape && prev == escape2 && escape2) {
-            buf_addc(out, (char)escape);
-            c = 0;
-        } else if (prev == escape) {
-            buf_addc(out, (char)(c == quote ? quote : prev));
-            c = c == quote ? 0 : c;
-        } else if (c == quote && prev == quote) {
-            buf_addc(out, (char)quote);
-        }
+        else
+            add_escaped(m, &c, prev, out);
         prev = c;
     }
     return c;
@@ -168,15 +178,7 @@ int csv_machine_quoted(struct csv_machine *m, struct buf *out)
             c = next(m);
             continue;
         }
-        if (c == escape && prev == escape2 && escape2) {
-            buf_addc(out, (char)escape);
-            c = 0;
-        } else if (prev == escape) {
-            buf_addc(out, (char)(c == quote ? quote : prev));
-            c = c == quote ? 0 : c;
-        } else if (c == quote && prev == quote) {
-            buf_addc(out, (char)quote);
-        } else if (prev == quote) {
+        if (!add_escaped(m, &c, prev, out) && prev == quote) {
             buf_addc(out, (char)quote);
             c = escaped_text(m, c, out); /* takes the separator along */
             if (is_end(c))

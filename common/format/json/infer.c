@@ -20,6 +20,7 @@ struct shape {
 };
 
 struct infer {
+    const struct query_ctx *cx;
     struct json_options o;
     struct arena *ar;
     struct json_parser parser;
@@ -260,6 +261,8 @@ static int merge_lines(struct infer *in, struct text_window *w, struct error *er
         TRY(window_line(w, false, &p, &n, &any, err));
         if (!any)
             return 0;
+        if (query_is_cancelled(in->cx))
+            return error_set(err, ERR_CANCELLED, "reason", "", NULL);
         if (in->o.sampling < 1 && rng_double(&in->rng) >= in->o.sampling)
             continue;
         TRY(merge_document(in, p, n, err));
@@ -334,7 +337,7 @@ static int make_schema(struct infer *in, struct schema *ret, struct error *err)
 int json_infer(const struct options *o, const char *const *paths, uint32_t path_count, const struct query_ctx *cx,
                struct arena *ar, struct schema *ret, struct error *err)
 {
-    struct infer in = {.ar = ar, .root = {.seen = SEEN_STRUCT}};
+    struct infer in = {.ar = ar, .cx = cx, .root = {.seen = SEEN_STRUCT}};
     TRY(json_options_read(o, cx, ar, &in.o, err));
     json_parser_init(&in.parser, &in.o, NULL);
     rng_init(&in.rng, 1);

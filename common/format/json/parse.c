@@ -3,6 +3,8 @@
 
 #include <emmintrin.h>
 
+#include "common/base/utf8.h"
+
 void json_parser_init(struct json_parser *j, const struct json_options *o, struct account *account)
 {
     *j = (struct json_parser){.o = o, .account = account};
@@ -113,26 +115,6 @@ static int hex4(const char *p, const char *end)
     return v;
 }
 
-static char *put_utf8(char *to, unsigned c)
-{
-    if (c < 0x80) {
-        *to++ = (char)c;
-    } else if (c < 0x800) {
-        *to++ = (char)(0xc0 | c >> 6);
-        *to++ = (char)(0x80 | (c & 63));
-    } else if (c < 0x10000) {
-        *to++ = (char)(0xe0 | c >> 12);
-        *to++ = (char)(0x80 | (c >> 6 & 63));
-        *to++ = (char)(0x80 | (c & 63));
-    } else {
-        *to++ = (char)(0xf0 | c >> 18);
-        *to++ = (char)(0x80 | (c >> 12 & 63));
-        *to++ = (char)(0x80 | (c >> 6 & 63));
-        *to++ = (char)(0x80 | (c & 63));
-    }
-    return to;
-}
-
 /* \uXXXX at j->p (behind the u); half a pair alone is a question mark, as Java encodes it. */
 static char *put_unicode(struct json_parser *j, char *to)
 {
@@ -146,14 +128,14 @@ static char *put_unicode(struct json_parser *j, char *to)
         int low = hex4(j->p + 2, j->end);
         if (low >= 0xdc00 && low <= 0xdfff) {
             j->p += 6;
-            return put_utf8(to, 0x10000 + (((unsigned)c - 0xd800) << 10) + ((unsigned)low - 0xdc00));
+            return to + utf8_encode(0x10000 + (((unsigned)c - 0xd800) << 10) + ((unsigned)low - 0xdc00), to);
         }
     }
     if (c >= 0xd800 && c <= 0xdfff) {
         *to++ = '?';
         return to;
     }
-    return put_utf8(to, (unsigned)c);
+    return to + utf8_encode((unsigned)c, to);
 }
 
 static char *put_escape(struct json_parser *j, char *to)

@@ -137,13 +137,21 @@ static bool rle_next(struct pq_rle *r)
     return true;
 }
 
+/* How many of the next count values the current run has; 0 when there are no more runs. */
+static inline uint32_t rle_some(struct pq_rle *r, uint32_t count)
+{
+    while (r->left == 0)
+        if (!rle_next(r))
+            return 0;
+    return r->left < count ? r->left : count;
+}
+
 bool pq_rle_read(struct pq_rle *r, uint32_t *out, uint32_t count)
 {
     while (count > 0) {
-        while (r->left == 0)
-            if (!rle_next(r))
-                return false;
-        uint32_t n = r->left < count ? r->left : count;
+        uint32_t n = rle_some(r, count);
+        if (n == 0)
+            return false;
         if (r->packed) {
             pq_unpack32(r->bits, r->idx, r->width, out, n);
             r->idx += n;
@@ -161,10 +169,9 @@ bool pq_rle_read(struct pq_rle *r, uint32_t *out, uint32_t count)
 bool pq_rle_skip(struct pq_rle *r, uint32_t count)
 {
     while (count > 0) {
-        while (r->left == 0)
-            if (!rle_next(r))
-                return false;
-        uint32_t n = r->left < count ? r->left : count;
+        uint32_t n = rle_some(r, count);
+        if (n == 0)
+            return false;
         if (r->packed)
             r->idx += n;
         r->left -= n;
@@ -189,10 +196,9 @@ bool pq_rle_levels(struct pq_rle *r, uint8_t *out, uint32_t count, uint8_t max, 
 {
     uint32_t tmp[256], full = 0;
     while (count > 0) {
-        while (r->left == 0)
-            if (!rle_next(r))
-                return false;
-        uint32_t n = r->left < count ? r->left : count;
+        uint32_t n = rle_some(r, count);
+        if (n == 0)
+            return false;
         if (r->packed) {
             uint32_t over;
             if (n > ARRAY_LEN(tmp))

@@ -169,6 +169,9 @@ int pq_damaged(struct error *err, const char *path, uint64_t offset, const char 
 WARN_UNUSED int pq_read(const char *path, int fd, void *p, size_t bytes, uint64_t offset, struct error *err);
 const char *pq_phys_name(enum pq_phys phys);
 
+/* nodes.c: the list of schema elements at t, once per footer. NULL, or what was wrong. */
+const char *pq_nodes_parse(struct thrift *t, struct pq_footer *ft);
+
 /* ---- schema.c ---- */
 /* The type of a node as Spark reads it, everything inside nullable; NULL with the reason in err. */
 WARN_UNUSED int pq_node_type(const char *path, const struct pq_footer *f, uint32_t node, const struct type **ret,

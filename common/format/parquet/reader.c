@@ -12,11 +12,11 @@
  * Order of conjuncts: those that cannot raise come first, single columns before several; those that can
  * raise keep their order after them, so an error appears only on rows that all the others let through.
  */
-#include "common/expr/program.h"
 #include "common/format/parquet/form.h"
 #include "common/format/parquet/nested.h"
 #include "common/format/parquet/prune.h"
 #include "common/format/parquet/writer.h"
+#include "common/format/rows.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -24,16 +24,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-struct conjunct {
-    struct expr_state *state;
-    uint32_t *cols; /* scan columns it looks at */
-    uint32_t col_count;
-    bool safe;      /* deterministic and cannot raise */
-    /* Per dictionary: which entries pass. */
-    uint64_t dict_id;
-    uint8_t *table;
-    size_t table_cap;
-    bool table_none; /* no entry passes */
+/* Which entries of a dictionary pass a conjunct. */
+struct entry_table {
+    uint64_t dict_id; /* of which dictionary, 0: none yet */
+    uint8_t *passes;
+    size_t cap;
+    bool none;        /* no entry passes */
 };
 
 enum source { SOURCE_LEAF, SOURCE_NESTED, SOURCE_PARTITION, SOURCE_MISSING };
@@ -70,14 +66,8 @@ struct reader {
     uint32_t leaf_count;
     struct pq_leaf *leaves;
     uint32_t *leaf_numbers;    /* column number in the file of each leaf */
-    uint32_t conjunct_count;
-    struct conjunct *conjuncts;
-    struct run_filter {
-        struct scan_filter f;
-        uint64_t seen, kept;
-        bool off;              /* keeps nearly all */
-    } filters[SCAN_FILTERS_MAX];
-    uint32_t filter_count;
+    struct row_scan scan;
+    struct entry_table *tables; /* one a conjunct */
     bool nothing;              /* statistics of a missing column exclude all */
 
     uint32_t next_group;
@@ -88,7 +78,6 @@ struct reader {
 
     struct column *columns;    /* of the batch */
     struct batch batch;
-    uint16_t *sel;
     struct reader_metrics metrics;
 };
 
@@ -192,55 +181,13 @@ static int open_columns(struct reader *r, struct error *err)
     return 0;
 }
 
-struct col_set {
-    uint8_t *seen;
-    uint32_t count;
-};
-
-static void collect_column(struct expr *e, void *ctx)
-{
-    struct col_set *s = ctx;
-    if (e->kind == EXPR_COLUMN && !s->seen[e->column]) {
-        s->seen[e->column] = 1;
-        s->count++;
-    }
-}
-
-static int conjunct_rank(const struct conjunct *c)
-{
-    return !c->safe ? 2 : c->col_count > 1;
-}
-
 static int open_conjuncts(struct reader *r, struct error *err)
 {
-    const struct scan_spec *spec = r->spec;
-    const struct type **types = ARENA_ARRAY(&r->arena, const struct type *, r->col_count);
-    struct col_set set = {ARENA_ARRAY(&r->arena, uint8_t, r->col_count), 0};
-    for (uint32_t i = 0; i < r->col_count; i++)
-        types[i] = r->cols[i].type;
-    r->conjuncts = ARENA_ARRAY(&r->arena, struct conjunct, spec->conjunct_count);
-    for (uint32_t i = 0; i < spec->conjunct_count; i++) {
-        struct conjunct c = {0};
-        const struct program *p;
-        struct expr *e = spec->conjuncts[i];
-        memset(set.seen, 0, r->col_count);
-        set.count = 0;
-        expr_walk(e, collect_column, &set);
-        c.cols = ARENA_ARRAY(&r->arena, uint32_t, set.count);
-        for (uint32_t k = 0; k < r->col_count; k++)
-            if (set.seen[k]) {
-                c.cols[c.col_count++] = k;
-                r->cols[k].filtering = true;
-            }
-        c.safe = expr_is_deterministic(e) && !expr_can_raise(e);
-        TRY(program_compile(&r->arena, spec->cx, &e, 1, types, r->col_count, &p, err));
-        c.state = expr_state_new(p, spec->cx ? spec->cx->seed : 0, 0, 0, NULL);
-        /* A stable insertion by rank. */
-        uint32_t at = r->conjunct_count++;
-        for (; at > 0 && conjunct_rank(&r->conjuncts[at - 1]) > conjunct_rank(&c); at--)
-            r->conjuncts[at] = r->conjuncts[at - 1];
-        r->conjuncts[at] = c;
-    }
+    TRY(row_scan_open(&r->scan, r->spec, &r->arena, err));
+    r->tables = ARENA_ARRAY(&r->arena, struct entry_table, r->scan.conjunct_count);
+    for (uint32_t i = 0; i < r->scan.conjunct_count; i++)
+        for (uint32_t k = 0; k < r->scan.conjuncts[i].col_count; k++)
+            r->cols[r->scan.conjuncts[i].cols[k]].filtering = true;
     return 0;
 }
 
@@ -250,10 +197,9 @@ static void parquet_close(struct reader *r)
         return;
     for (uint32_t i = 0; i < r->leaf_count; i++)
         pq_leaf_fini(&r->leaves[i]);
-    for (uint32_t i = 0; i < r->conjunct_count; i++) {
-        expr_state_free(r->conjuncts[i].state);
-        pq_mem_free(&r->mem, &r->conjuncts[i].table, &r->conjuncts[i].table_cap);
-    }
+    for (uint32_t i = 0; i < r->scan.conjunct_count && r->tables; i++)
+        pq_mem_free(&r->mem, &r->tables[i].passes, &r->tables[i].cap);
+    row_scan_close(&r->scan);
     pq_codecs_fini(&r->codecs);
     pq_footer_unref(r->footer);
     if (r->fd >= 0)
@@ -286,7 +232,6 @@ static int parquet_open(const struct scan_spec *spec, const struct file_split *s
         goto out;
     if ((rc = open_columns(r, err)) != 0 || (rc = open_conjuncts(r, err)) != 0)
         goto out;
-    r->sel = ARENA_ARRAY(&r->arena, uint16_t, BATCH_ROWS);
     for (uint32_t i = 0; i < spec->prune_count; i++)
         if (spec->prunes[i].column < r->col_count && r->cols[spec->prunes[i].column].source == SOURCE_MISSING &&
             !pq_may_match_missing(&spec->prunes[i]))
@@ -387,16 +332,25 @@ static int apply_page_index(struct reader *r, const struct pq_group *g, struct e
     return 0;
 }
 
-/* Which entries of the leaf's dictionary pass a conjunct. */
-static int fill_table(struct reader *r, struct conjunct *c, struct pq_leaf *l, struct error *err)
+/* The leaf whose dictionary decides about conjunct i, when it looks at one such column and cannot raise; or NULL. */
+static struct pq_leaf *coded_leaf(struct reader *r, uint32_t i)
 {
+    const struct row_conjunct *c = &r->scan.conjuncts[i];
+    const struct scan_col *col = c->col_count == 1 ? &r->cols[c->cols[0]] : NULL;
+    return c->safe && col && col->source == SOURCE_LEAF ? &r->leaves[col->leaf] : NULL;
+}
+
+static int fill_table(struct reader *r, uint32_t i, struct pq_leaf *l, struct error *err)
+{
+    const struct row_conjunct *c = &r->scan.conjuncts[i];
+    struct entry_table *t = &r->tables[i];
     uint32_t rows = l->dict_count + 1, step = batch_rows(), n;
     uint16_t sel[BATCH_ROWS];
     struct column *columns = ARENA_ARRAY(&r->batch_arena, struct column, r->col_count);
     struct column *col = &columns[c->cols[0]];
-    TRY(pq_mem_grow(&r->mem, &c->table, &c->table_cap, rows, err));
-    memset(c->table, 0, rows);
-    c->table_none = true;
+    TRY(pq_mem_grow(&r->mem, &t->passes, &t->cap, rows, err));
+    memset(t->passes, 0, rows);
+    t->none = true;
     for (uint32_t at = 0; at < rows; at += step) {
         struct batch b = {.col_count = r->col_count, .cols = columns};
         b.rows = b.sel_count = rows - at < step ? rows - at : step;
@@ -407,36 +361,33 @@ static int fill_table(struct reader *r, struct conjunct *c, struct pq_leaf *l, s
                                .data = (char *)l->dict + (size_t)at * phys_bytes(l->conv.phys),
                                .nulls = at + b.rows == rows ? l->dict_nulls + at : NULL};
         TRY(program_filter(c->state, &b, sel, &n, err));
-        for (uint32_t i = 0; i < n; i++)
-            c->table[at + sel[i]] = 1;
+        for (uint32_t k = 0; k < n; k++)
+            t->passes[at + sel[k]] = 1;
         if (n)
-            c->table_none = false;
+            t->none = false;
     }
-    c->dict_id = l->dict_id;
+    t->dict_id = l->dict_id;
     return 0;
 }
 
-static bool table_worth(const struct reader *r, const struct conjunct *c, const struct pq_leaf *l)
+static bool table_worth(const struct reader *r, const struct pq_leaf *l)
 {
-    return c->safe && l->dict_id && (int64_t)l->dict_count * 2 <= r->group->rows + 64;
+    return l->dict_id && (int64_t)l->dict_count * 2 <= r->group->rows + 64;
 }
 
 /* Looks at the dictionaries of all-dictionary chunks before any data page: may end the group. */
 static int apply_dictionaries(struct reader *r, bool *ret_none, struct error *err)
 {
     *ret_none = false;
-    for (uint32_t i = 0; i < r->conjunct_count && !*ret_none; i++) {
-        struct conjunct *c = &r->conjuncts[i];
-        if (!c->safe || c->col_count != 1 || r->cols[c->cols[0]].source != SOURCE_LEAF)
-            continue;
-        struct pq_leaf *l = &r->leaves[r->cols[c->cols[0]].leaf];
-        if (!l->chunk->all_dictionary || !l->chunk->has_dictionary)
+    for (uint32_t i = 0; i < r->scan.conjunct_count && !*ret_none; i++) {
+        struct pq_leaf *l = coded_leaf(r, i);
+        if (!l || !l->chunk->all_dictionary || !l->chunk->has_dictionary)
             continue;
         TRY(pq_leaf_dictionary(l, err));
-        if (!table_worth(r, c, l))
+        if (!table_worth(r, l))
             continue;
-        TRY(fill_table(r, c, l, err));
-        *ret_none = c->table_none;
+        TRY(fill_table(r, i, l, err));
+        *ret_none = r->tables[i].none;
     }
     return 0;
 }
@@ -531,7 +482,7 @@ static void flatten_numbers(struct reader *r, uint32_t i)
 static void select_codes(struct reader *r, const uint8_t *table, const uint32_t *codes)
 {
     struct batch *b = &r->batch;
-    uint16_t *sel = r->sel;
+    uint16_t *sel = r->scan.sel;
     uint32_t n = 0;
     if (b->sel) {
         for (uint32_t k = 0; k < b->sel_count; k++) {
@@ -550,57 +501,36 @@ static void select_codes(struct reader *r, const uint8_t *table, const uint32_t 
     }
 }
 
-static int apply_conjunct(struct reader *r, struct conjunct *c, struct error *err)
+static int apply_conjunct(struct reader *r, uint32_t i, struct error *err)
 {
-    struct batch *b = &r->batch;
-    bool by_code = c->safe && c->col_count == 1 && r->cols[c->cols[0]].source == SOURCE_LEAF;
+    const struct row_conjunct *c = &r->scan.conjuncts[i];
+    struct entry_table *t = &r->tables[i];
+    struct pq_leaf *l = coded_leaf(r, i);
     for (uint32_t k = 0; k < c->col_count; k++)
-        TRY(decode(r, c->cols[k], by_code, err));
-    if (by_code) {
-        struct column *col = &r->columns[c->cols[0]];
-        struct pq_leaf *l = &r->leaves[r->cols[c->cols[0]].leaf];
-        if (col->kind == COL_DICT && (c->dict_id == l->dict_id || table_worth(r, c, l))) {
-            if (c->dict_id != l->dict_id)
-                TRY(fill_table(r, c, l, err));
-            select_codes(r, c->table, col->codes);
-            return 0;
-        }
+        TRY(decode(r, c->cols[k], l != NULL, err));
+    if (l && r->columns[c->cols[0]].kind == COL_DICT && (t->dict_id == l->dict_id || table_worth(r, l))) {
+        if (t->dict_id != l->dict_id)
+            TRY(fill_table(r, i, l, err));
+        select_codes(r, t->passes, r->columns[c->cols[0]].codes);
+        return 0;
     }
     for (uint32_t k = 0; k < c->col_count; k++)
         flatten_numbers(r, c->cols[k]);
-    uint32_t n;
-    TRY(program_filter(c->state, b, r->sel, &n, err));
-    if (n < b->rows) {
-        b->sel = r->sel;
-        b->sel_count = n;
-    }
-    return 0;
+    return row_scan_conjunct(&r->scan, i, &r->batch, err);
 }
 
 /* What a join further up already knows to be unwanted. */
-static int apply_filter(struct reader *r, struct run_filter *f, struct error *err)
+static int apply_filter(struct reader *r, struct row_filter *f, struct error *err)
 {
-    struct batch *b = &r->batch;
-    uint32_t before = b->sel_count;
     TRY(decode(r, f->f.column, false, err));
     flatten_numbers(r, f->f.column);
-    uint32_t n = f->f.narrow(f->f.ctx, &r->columns[f->f.column], b->sel, before, r->sel);
-    if (n < before) {
-        b->sel = r->sel;
-        b->sel_count = n;
-    }
-    f->seen += before;
-    f->kept += n;
-    if (f->seen > 1 << 15)
-        f->off = f->kept * 10 > f->seen * 9;
+    row_scan_narrow(&r->scan, f, &r->batch);
     return 0;
 }
 
 static void parquet_filter(struct reader *r, const struct scan_filter *filters, uint32_t count)
 {
-    r->filter_count = count < SCAN_FILTERS_MAX ? count : SCAN_FILTERS_MAX;
-    for (uint32_t i = 0; i < r->filter_count; i++)
-        r->filters[i] = (struct run_filter){.f = filters[i]};
+    row_scan_filters(&r->scan, filters, count);
 }
 
 static void skip_all(struct reader *r, uint64_t rows)
@@ -621,11 +551,11 @@ static int make_batch(struct reader *r, uint32_t rows, struct error *err)
         r->columns[i].rows = rows;
         r->columns[i].phys = type_phys(r->cols[i].type);
     }
-    for (uint32_t i = 0; i < r->conjunct_count && b->sel_count > 0; i++)
-        TRY(apply_conjunct(r, &r->conjuncts[i], err));
-    for (uint32_t i = 0; i < r->filter_count && b->sel_count > 0; i++) {
-        if (!r->filters[i].off)
-            TRY(apply_filter(r, &r->filters[i], err));
+    for (uint32_t i = 0; i < r->scan.conjunct_count && b->sel_count > 0; i++)
+        TRY(apply_conjunct(r, i, err));
+    for (uint32_t i = 0; i < r->scan.filter_count && b->sel_count > 0; i++) {
+        if (!r->scan.filters[i].off)
+            TRY(apply_filter(r, &r->scan.filters[i], err));
     }
     for (uint32_t i = 0; i < r->col_count; i++) {
         struct scan_col *c = &r->cols[i];

@@ -341,7 +341,7 @@ int pq_finish(struct writer *w, uint64_t *ret_rows, uint64_t *ret_bytes, struct 
     if (rc == 0) {
         *ret_rows = (uint64_t)w->rows;
         *ret_bytes = w->at;
-        rc = fs_finish(w->fd, w->path, err);
+        rc = fs_close(w->fd, w->path, err);
         w->fd = -1;
     }
     writer_free(w);
