@@ -4,7 +4,8 @@
 #include "common/col/builder.h"
 #include "driver/analyze/analyze.h"
 
-enum { VIEW_DEPTH_MAX = 100 };
+/* Common table expressions and views are bound at each of their uses, so that a short text may stand for a huge plan. */
+enum { VIEW_DEPTH_MAX = 100, RELATIONS_BOUND_MAX = 16384 };
 
 struct scope_col {
     const char *qualifier; /* table alias or name; NULL: none */
@@ -43,6 +44,7 @@ struct binder {
     struct cte *ctes;
     struct scope *outer;     /* scope that a subquery being analyzed is in */
     unsigned view_depth;
+    uint32_t relations;      /* bound so far */
     const struct relation *view; /* whose text is being bound; NULL: the statement's own */
     bool permanent;          /* CREATE VIEW of the catalog: it must not read temporary views */
     struct lcol *gid;        /* grouping_id of the SELECT at hand, with the group expressions it numbers */

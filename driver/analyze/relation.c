@@ -403,6 +403,11 @@ static int bind_join(struct binder *b, const struct ast_rel *rel, struct scope *
 
 int bind_relation(struct binder *b, const struct ast_rel *rel, struct scope *s, struct logical **ret)
 {
+    if (++b->relations > RELATIONS_BOUND_MAX) {
+        error_set(b->err, ERR_TOO_LARGE, "limit", arena_printf(b->ar, "%d", RELATIONS_BOUND_MAX), "what",
+                  "relations, views and common table expressions written out at each use", NULL);
+        return fail_at(b, rel->span);
+    }
     switch (rel->kind) {
     case AST_TABLE: return bind_table(b, rel, s, ret);
     case AST_VALUES: return bind_values(b, rel, s, ret);

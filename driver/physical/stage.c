@@ -84,6 +84,8 @@ int close_stage(struct planner *pl, struct frag *f, struct pnode *sink, uint32_t
         .batch_rows = pl->env->batch_rows ? pl->env->batch_rows : BATCH_ROWS,
         .sql = pl->env->sql,
     };
+    if (st.plan.node_count > PLAN_NODES_MAX)
+        return error_set(pl->err, ERR_TOO_LARGE, "limit", arena_printf(pl->ar, "%d", PLAN_NODES_MAX), "what", "operators in one stage", NULL);
     for (struct scan_use *u = f->scans; u; u = u->next)
         st.scan_count++;
     st.scans = ARENA_ARRAY(pl->ar, struct stage_scan, st.scan_count);
