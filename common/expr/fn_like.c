@@ -225,8 +225,8 @@ static int resolve_like_list(struct fn_call *c, struct error *err)
 
 #define LIST(name) {name, 2, 255, FN_NULL_ANY, resolve_like_list, NULL, "comparisons of a text with several patterns"}
 const struct fn_row fn_like_rows[] = {
-    {"like", 2, 3, FN_NULL_ANY, resolve_like, run_like, "whether the text matches the pattern, where % is any text and _ any character"},
-    {"ilike", 2, 3, FN_NULL_ANY, resolve_ilike, run_like, "like, without regard to case"},
+    {"like", 2, 3, FN_NULL_ANY | FN_RAISES_PATTERN, resolve_like, run_like, "whether the text matches the pattern, where % is any text and _ any character"},
+    {"ilike", 2, 3, FN_NULL_ANY | FN_RAISES_PATTERN, resolve_ilike, run_like, "like, without regard to case"},
     LIST("_likeany"), LIST("_likeall"), LIST("_notlikeany"), LIST("_notlikeall"),
     LIST("_ilikeany"), LIST("_ilikeall"), LIST("_notilikeany"), LIST("_notilikeall"),
     {0}};
