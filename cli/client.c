@@ -380,6 +380,13 @@ int client_execute(struct client *c, const char *sql, const struct client_sink *
     static uint64_t number;
     if (!c->conn)
         return lost(c, err);
+    size_t sql_bytes = strlen(sql), sql_max = msg_limit(MSG_EXECUTE) - 4096; /* the rest of the message is short */
+    if (sql_bytes > sql_max) {
+        char bytes[24], limit[24];
+        snprintf(bytes, sizeof bytes, "%zu", sql_bytes);
+        snprintf(limit, sizeof limit, "%zu", sql_max);
+        return error_set(err, ERR_STATEMENT_TOO_LARGE, "what", "as written", "bytes", bytes, "limit", limit, NULL);
+    }
     Drover__Execute m = DROVER__EXECUTE__INIT;
     c->operation = xasprintf("%s-%llu", c->session, (unsigned long long)++number);
     c->sink = sink;

@@ -146,6 +146,7 @@ extern int64_t (*column_zone_offset_fn)(const struct zone *zone, int64_t utc_us)
 void format_double(double v, struct buf *out);
 void format_float(float v, struct buf *out);
 void format_decimal(int128_t unscaled, unsigned scale, struct buf *out); /* plain: no exponent */
+void format_decimal_java(int128_t unscaled, unsigned scale, struct buf *out); /* BigDecimal.toString: small ones have an exponent */
 void format_date(int32_t days, struct buf *out);
 void format_timestamp(int64_t local_us, struct buf *out); /* trailing zeros of the fraction dropped */
 void format_interval(const struct type *t, int64_t value, struct buf *out); /* "INTERVAL '1-2' YEAR TO MONTH" */

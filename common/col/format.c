@@ -113,6 +113,30 @@ void format_decimal(int128_t unscaled, unsigned scale, struct buf *out)
     }
 }
 
+void format_decimal_java(int128_t v, unsigned scale, struct buf *out)
+{
+    uint128_t u = v < 0 ? -(uint128_t)v : (uint128_t)v;
+    char digits[48];
+    int n = 0;
+    do {
+        digits[n++] = (char)('0' + (int)(u % 10));
+        u /= 10;
+    } while (u);
+    int exponent = n - 1 - (int)scale;
+    if (exponent >= -6) {
+        format_decimal(v, scale, out);
+        return;
+    }
+    if (v < 0)
+        buf_addc(out, '-');
+    buf_addc(out, digits[--n]);
+    if (n > 0)
+        buf_addc(out, '.');
+    while (n > 0)
+        buf_addc(out, digits[--n]);
+    buf_addf(out, "E%d", exponent);
+}
+
 /* ---- the proleptic Gregorian calendar (Howard Hinnant's days_from_civil, 400-year eras) ---- */
 
 int32_t days_from_civil(int64_t y, unsigned m, unsigned d)

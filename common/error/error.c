@@ -67,9 +67,23 @@ static struct error_detail *detail_of(struct error *err)
     return err->detail;
 }
 
+/* A text of an error is shown to a person and sent in a message of limited size: a longer one is cut. */
+static char *shortened(char *text_taken)
+{
+    size_t bytes = strlen(text_taken), keep = ERROR_TEXT_MAX;
+    if (bytes <= ERROR_TEXT_MAX)
+        return text_taken;
+    while (keep > ERROR_TEXT_MAX - 4 && ((unsigned char)text_taken[keep] & 0xc0) == 0x80)
+        keep--; /* not in the middle of a character */
+    char *cut = xasprintf("%.*s... (%zu bytes more)", (int)keep, text_taken, bytes - keep);
+    xfree(text_taken);
+    return cut;
+}
+
 static void add_param(struct error *err, const char *name, char *value_taken)
 {
     struct error_detail *d = detail_of(err);
+    value_taken = shortened(value_taken);
     ARRAY_GROW(d->params, d->param_count, d->param_cap);
     d->params[d->param_count++] = (struct error_param){xstrdup(name), value_taken};
 }
@@ -135,7 +149,7 @@ int error_note(struct error *err, const char *fmt, ...)
     buf_vaddf(&b, fmt, ap);
     va_end(ap);
     xfree(d->notes);
-    d->notes = buf_steal(&b);
+    d->notes = shortened(buf_steal(&b));
     return (int)err->code;
 }
 

@@ -19,6 +19,8 @@ enum errcode {
 
 enum err_policy { POLICY_NEVER, POLICY_HERE, POLICY_ELSEWHERE, POLICY_PARENT };
 
+enum { ERROR_TEXT_MAX = 64 << 10 }; /* bytes of a parameter or of the notes; longer ones are cut, and say so */
+
 /* A fragment of the statement's text: bytes [start, stop). {0,0} when there is none. */
 struct span {
     uint32_t start, stop;

@@ -429,11 +429,18 @@ bool expr_is_deterministic(const struct expr *e)
     return true;
 }
 
+bool fn_raises(const struct expr *call)
+{
+    uint32_t flags = call->fn->flags;
+    bool literals = true;
+    for (uint32_t i = 1; i < call->arg_count; i++)
+        literals = literals && call->args[i]->kind == EXPR_LITERAL;
+    return (flags & FN_RAISES_ALWAYS) || ((flags & FN_RAISES_PATTERN) && !literals) || ((flags & FN_RAISES) && call->mode == EVAL_ANSI);
+}
+
 bool expr_can_raise(const struct expr *e)
 {
-    if (e->kind == EXPR_SUBQUERY || e->kind == EXPR_AGG)
-        return true;
-    if (e->kind == EXPR_CALL && (e->fn->flags & FN_RAISES) && e->mode == EVAL_ANSI)
+    if (e->kind == EXPR_SUBQUERY || e->kind == EXPR_AGG || (e->kind == EXPR_CALL && fn_raises(e)))
         return true;
     for (uint32_t i = 0; i < e->arg_count; i++) {
         if (expr_can_raise(e->args[i]))

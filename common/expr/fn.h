@@ -48,13 +48,15 @@ typedef int (*kernel_fn)(struct kernel *k, const struct column *args, struct col
 
 enum fn_flags {
     FN_NULL_ANY = 1,    /* any null argument: null, kernel need not look */
-    FN_RAISES = 2,      /* may raise for some values */
+    FN_RAISES = 2,      /* under ANSI may raise for some values */
     FN_RANDOM = 4,      /* not deterministic */
     FN_LAZY = 8,        /* program.c evaluates arguments itself: and, or, case, if, coalesce */
     FN_FLAT = 16,       /* the kernel wants all arguments flat, constants too */
     FN_NEVER_NULL = 32, /* result is never null */
     FN_BARE = 128,      /* a column without alias is named as the argument alone */
     FN_OWN_NULLS = 64,  /* the kernel sets nulls of its own (fallible functions that give NULL) */
+    FN_RAISES_ALWAYS = 256,  /* may raise for some values, under ANSI or not */
+    FN_RAISES_PATTERN = 512, /* so, but only by what an argument past the first has: not when they are literals */
 };
 
 struct fn_row {
@@ -66,6 +68,7 @@ struct fn_row {
     const char *doc;
 };
 
+bool fn_raises(const struct expr *call); /* whether the function may raise for some values; not its arguments */
 const struct fn_row *fn_find(const char *name); /* any case; NULL */
 /* All rows in order of families; NULL past the end. */
 const struct fn_row *fn_at(uint32_t index);

@@ -123,6 +123,6 @@ const struct fn_row fn_bit_rows[] = {
     {"shiftright", 2, 2, N, resolve_shift, run_shift, "bits moved right, the sign kept"},
     {"shiftrightunsigned", 2, 2, N, resolve_shift, run_shift, "bits moved right, zeros from the left"},
     {"bit_count", 1, 1, N, resolve_count, run_count, "how many bits are set"},
-    {"bit_get", 2, 2, N | FN_RAISES, resolve_get, run_get, "one bit"},
-    {"getbit", 2, 2, N | FN_RAISES, resolve_get, run_get, "one bit"},
+    {"bit_get", 2, 2, N | FN_RAISES_ALWAYS, resolve_get, run_get, "one bit"},
+    {"getbit", 2, 2, N | FN_RAISES_ALWAYS, resolve_get, run_get, "one bit"},
     {0}};

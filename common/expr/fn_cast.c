@@ -217,7 +217,10 @@ static enum outcome to_text(struct kernel *k, const struct column *col, uint32_t
     if (col->type->id == TYPE_BINARY)
         return CAST_OK;
     buf_reset(scratch);
-    column_format(col, row, k->cx->zone, "null", scratch);
+    if (col->type->id == TYPE_DECIMAL && k->node->mode == EVAL_LEGACY)
+        format_decimal_java(arg_i128(col, row), col->type->scale, scratch);
+    else
+        column_format(col, row, k->cx->zone, "null", scratch);
     char *p = arena_strndup(k->ar, scratch->data, scratch->bytes);
     c->s = strview_make(p, (uint32_t)scratch->bytes);
     return CAST_OK;

@@ -134,8 +134,19 @@ static int run_null_safe(struct kernel *k, const struct column *args, struct col
     return 0;
 }
 
-/* value IN (list): true when any equals, null when none does and a null was met. Constant lists of many
- * strings or integers are looked up in a small sorted table made per batch of constants. */
+/* The rows where a or b is null; NULL when none is. Texts of null rows are not there to be looked at. */
+static const uint8_t *either_null(struct kernel *k, const struct column *a, const struct column *b)
+{
+    const uint8_t *x = a->kind == COL_FLAT ? a->nulls : NULL, *y = b->kind == COL_FLAT ? b->nulls : NULL;
+    if (!x || !y)
+        return x ? x : y;
+    uint8_t *both = arena_alloc(k->ar, k->rows + 1);
+    for (uint32_t r = 0; r < k->rows; r++)
+        both[r] = x[r] | y[r];
+    return both;
+}
+
+/* value IN (list): true when any equals, null when none does and a null was met. Every item is compared with all rows. */
 static int run_in(struct kernel *k, const struct column *args, struct column *out)
 {
     uint8_t *o = kernel_out(k, out), *hit = arena_alloc(k->ar, k->rows + 16);
@@ -147,9 +158,7 @@ static int run_in(struct kernel *k, const struct column *args, struct column *ou
         if (args[i].kind == COL_CONST && column_is_null(&args[i], 0))
             continue;
         struct kernel inner = *k;
-        inner.nulls = NULL;
-        if (args[0].nulls && args[0].phys == PHYS_STR)
-            inner.nulls = args[0].kind == COL_FLAT ? args[0].nulls : NULL;
+        inner.nulls = args[0].phys == PHYS_STR ? either_null(k, &args[0], &args[i]) : NULL;
         memset(hit, 0, k->rows);
         compare(&inner, CMP_EQ, &args[0], &args[i], hit);
         if (args[i].nulls) {

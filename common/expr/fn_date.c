@@ -615,14 +615,14 @@ static int run_make_date(struct kernel *k, const struct column *args, struct col
     int32_t *o = kernel_out(k, out);
     uint8_t *nulls = NULL;
     KERNEL_EACH_VALUE(k, r) {
-        int64_t y = arg_i64(&args[0], r), m = arg_i64(&args[1], r), d = arg_i64(&args[2], r), yy;
+        int64_t y = arg_i64(&args[0], r), m = arg_i64(&args[1], r), d = arg_i64(&args[2], r), yy = 0;
         unsigned mm = 0, dd = 0;
         int32_t days = 0;
         if (m >= 1 && m <= 12 && d >= 1 && d <= 31) {
             days = days_from_civil(y, (unsigned)m, (unsigned)d);
             civil_from_days(days, &yy, &mm, &dd);
         }
-        if (mm != (unsigned)m || dd != (unsigned)d || mm == 0) {
+        if (mm != (unsigned)m || dd != (unsigned)d || mm == 0 || yy != y) { /* far years: the days do not fit */
             if (k->node->mode == EVAL_ANSI)
                 return kernel_raise(k, ERR_DATETIME_FIELD, "rangeMessage", "year, month and day make no date", "tryFunc",
                                     "`try_make_date`", NULL);
@@ -662,10 +662,10 @@ const struct fn_row fn_date_rows[] = {
     {"dateadd", 2, 2, D, resolve_add_days, run_add_days, "days later"},
     {"date_sub", 2, 2, D, resolve_add_days, run_add_days, "days earlier"},
     {"add_months", 2, 2, D, resolve_add_months, run_add_months, "months later"},
-    {"_add_interval", 2, 2, D | FN_RAISES, resolve_add_interval, run_add_interval, "an interval later"},
-    {"_sub_interval", 2, 2, D | FN_RAISES, resolve_add_interval, run_add_interval, "an interval earlier"},
-    {"_mul_interval", 2, 2, D | FN_RAISES, resolve_mul_interval, run_mul_interval, "an interval so many times"},
-    {"_div_interval", 2, 2, D | FN_RAISES, resolve_mul_interval, run_mul_interval, "a part of an interval"},
+    {"_add_interval", 2, 2, D | FN_RAISES_ALWAYS, resolve_add_interval, run_add_interval, "an interval later"},
+    {"_sub_interval", 2, 2, D | FN_RAISES_ALWAYS, resolve_add_interval, run_add_interval, "an interval earlier"},
+    {"_mul_interval", 2, 2, D | FN_RAISES_ALWAYS, resolve_mul_interval, run_mul_interval, "an interval so many times"},
+    {"_div_interval", 2, 2, D | FN_RAISES_ALWAYS, resolve_mul_interval, run_mul_interval, "a part of an interval"},
     {"datediff", 2, 2, D, resolve_datediff, run_datediff, "days from the second date to the first"},
     {"date_diff", 2, 2, D, resolve_datediff, run_datediff, "days from the second date to the first"},
     {"_date_minus_date", 2, 2, D, resolve_datediff, run_datediff, "days between, as an interval"},

@@ -236,11 +236,11 @@ static int resolve_utc(struct fn_call *c, struct error *err)
 static int zone_of(struct kernel *k, const struct strview *s, const struct zone **ret)
 {
     char *name = arena_strndup(k->ar, strview_data(s), s->bytes);
-    if (zone_find(name, ret, k->err) != 0) {
-        error_at(k->err, k->node->span);
-        return (int)k->err->code;
-    }
-    return 0;
+    struct error of_setting = ERROR_INIT; /* zone_find speaks of the session's zone */
+    if (zone_find(name, ret, &of_setting) == 0)
+        return 0;
+    error_fini(&of_setting);
+    return kernel_raise(k, ERR_TIMEZONE, "timeZone", name, NULL);
 }
 
 static int run_utc(struct kernel *k, const struct column *args, struct column *out)
@@ -505,8 +505,8 @@ static int run_timestampdiff(struct kernel *k, const struct column *args, struct
 
 #define N FN_NULL_ANY
 const struct fn_row fn_datetime_rows[] = {
-    {"date_format", 2, 2, N, resolve_date_format, run_date_format, "a date or timestamp as text, by a pattern"},
-    {"from_unixtime", 1, 2, N, resolve_from_unixtime, run_date_format, "seconds since 1970 as text, by a pattern"},
+    {"date_format", 2, 2, N | FN_RAISES_PATTERN, resolve_date_format, run_date_format, "a date or timestamp as text, by a pattern"},
+    {"from_unixtime", 1, 2, N | FN_RAISES_PATTERN, resolve_from_unixtime, run_date_format, "seconds since 1970 as text, by a pattern"},
     {"to_date", 1, 2, N, resolve_to_datetime, run_parse, "a date from a text, by a pattern when given"},
     {"to_timestamp", 1, 2, N, resolve_to_datetime, run_parse, "a timestamp from a text, by a pattern when given"},
     {"to_timestamp_ltz", 1, 2, N, resolve_to_datetime, run_parse, "a timestamp from a text, by a pattern when given"},
@@ -526,18 +526,18 @@ const struct fn_row fn_datetime_rows[] = {
     {"unix_micros", 1, 1, N, resolve_unix_unit, run_unix_unit, "microseconds since 1970"},
     {"unix_date", 1, 1, N, resolve_unix_date, run_copy, "days since 1970"},
     {"date_from_unix_date", 1, 1, N, resolve_unix_date, run_copy, "the date so many days after 1970"},
-    {"timestamp_seconds", 1, 1, N | FN_RAISES, resolve_timestamp_unit, run_timestamp_unit, "the moment so many seconds after 1970"},
-    {"timestamp_millis", 1, 1, N | FN_RAISES, resolve_timestamp_unit, run_timestamp_unit, "the moment so many milliseconds after 1970"},
-    {"timestamp_micros", 1, 1, N | FN_RAISES, resolve_timestamp_unit, run_timestamp_unit, "the moment so many microseconds after 1970"},
-    {"from_utc_timestamp", 2, 2, N, resolve_utc, run_utc, "a clock of UTC as one of the zone"},
-    {"to_utc_timestamp", 2, 2, N, resolve_utc, run_utc, "a clock of the zone as one of UTC"},
-    {"convert_timezone", 2, 3, N, resolve_convert, run_convert, "a clock of one zone as one of another"},
+    {"timestamp_seconds", 1, 1, N | FN_RAISES_ALWAYS, resolve_timestamp_unit, run_timestamp_unit, "the moment so many seconds after 1970"},
+    {"timestamp_millis", 1, 1, N | FN_RAISES_ALWAYS, resolve_timestamp_unit, run_timestamp_unit, "the moment so many milliseconds after 1970"},
+    {"timestamp_micros", 1, 1, N | FN_RAISES_ALWAYS, resolve_timestamp_unit, run_timestamp_unit, "the moment so many microseconds after 1970"},
+    {"from_utc_timestamp", 2, 2, N | FN_RAISES_PATTERN, resolve_utc, run_utc, "a clock of UTC as one of the zone"},
+    {"to_utc_timestamp", 2, 2, N | FN_RAISES_PATTERN, resolve_utc, run_utc, "a clock of the zone as one of UTC"},
+    {"convert_timezone", 2, 3, N | FN_RAISES_ALWAYS, resolve_convert, run_convert, "a clock of one zone as one of another"},
     {"dayname", 1, 1, N, resolve_name, run_name, "Mon to Sun"},
     {"monthname", 1, 1, N, resolve_name, run_name, "Jan to Dec"},
     {"make_timestamp", 6, 7, N | FN_RAISES | FN_OWN_NULLS, resolve_make_timestamp, run_make_timestamp, "a timestamp from its parts"},
     {"make_timestamp_ntz", 6, 6, N | FN_RAISES | FN_OWN_NULLS, resolve_make_timestamp, run_make_timestamp, "a wall clock's time from its parts"},
-    {"make_ym_interval", 0, 2, N | FN_RAISES, resolve_make_interval, run_make_interval, "an interval of years and months"},
-    {"make_dt_interval", 0, 4, N | FN_RAISES, resolve_make_interval, run_make_interval, "an interval of days, hours, minutes and seconds"},
-    {"timestampadd", 3, 3, N | FN_RAISES, resolve_unit_call, run_timestampadd, "so many units later"},
+    {"make_ym_interval", 0, 2, N | FN_RAISES_ALWAYS, resolve_make_interval, run_make_interval, "an interval of years and months"},
+    {"make_dt_interval", 0, 4, N | FN_RAISES_ALWAYS, resolve_make_interval, run_make_interval, "an interval of days, hours, minutes and seconds"},
+    {"timestampadd", 3, 3, N | FN_RAISES_ALWAYS, resolve_unit_call, run_timestampadd, "so many units later"},
     {"timestampdiff", 3, 3, N, resolve_unit_call, run_timestampdiff, "whole units from the first moment to the second"},
     {0}};

@@ -694,8 +694,8 @@ static int run_unbase64(struct kernel *k, const struct column *args, struct colu
 #define N FN_NULL_ANY
 const struct fn_row fn_format_rows[] = {
     {"format_number", 2, 2, N | FN_OWN_NULLS, resolve_format_number, run_format_number, "a number with commas and so many places, or by a pattern"},
-    {"format_string", 1, 255, FN_OWN_NULLS, resolve_format_string, run_format_string, "arguments put into a format as of printf"},
-    {"printf", 1, 255, FN_OWN_NULLS, resolve_format_string, run_format_string, "arguments put into a format as of printf"},
+    {"format_string", 1, 255, FN_OWN_NULLS | FN_RAISES_ALWAYS, resolve_format_string, run_format_string, "arguments put into a format as of printf"},
+    {"printf", 1, 255, FN_OWN_NULLS | FN_RAISES_ALWAYS, resolve_format_string, run_format_string, "arguments put into a format as of printf"},
     {"hex", 1, 1, N, resolve_hex, run_hex, "a number or bytes in hexadecimal"},
     {"unhex", 1, 1, N | FN_OWN_NULLS, resolve_unhex, run_unhex, "bytes from hexadecimal, null when it is none"},
     {"bin", 1, 1, N, resolve_bin, run_bin, "a number in binary digits"},

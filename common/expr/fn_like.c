@@ -203,6 +203,6 @@ static int resolve_ilike(struct fn_call *c, struct error *err)
 
 
 const struct fn_row fn_like_rows[] = {
-    {"like", 2, 3, FN_NULL_ANY, resolve_like, run_like, "whether the text matches the pattern, where % is any text and _ any character"},
-    {"ilike", 2, 3, FN_NULL_ANY, resolve_ilike, run_like, "like, without regard to case"},
+    {"like", 2, 3, FN_NULL_ANY | FN_RAISES_PATTERN, resolve_like, run_like, "whether the text matches the pattern, where % is any text and _ any character"},
+    {"ilike", 2, 3, FN_NULL_ANY | FN_RAISES_PATTERN, resolve_ilike, run_like, "like, without regard to case"},
     {0}};

@@ -244,6 +244,27 @@ static bool integral_fits(int128_t v, enum type_id id)
     return id == TYPE_TINYINT ? v == (int8_t)v : id == TYPE_SMALLINT ? v == (int16_t)v : id == TYPE_INT ? v == (int32_t)v : v == (int64_t)v;
 }
 
+/* q units of 10^places round to a number of more digits than the type has. */
+static int raise_rounding(struct kernel *k, int128_t q, int64_t places)
+{
+    struct buf rounded = BUF_INIT, original = BUF_INIT, precision = BUF_INIT, scale = BUF_INIT;
+    format_decimal(q, 0, &rounded);
+    size_t digits = rounded.bytes - (q < 0), lead = 1 + (q < 0);
+    buf_addf(&original, "%.*s%s%sE+%lld", (int)lead, rounded.data, digits > 1 ? "." : "", rounded.data + lead,
+             (long long)((int64_t)digits - 1 + places));
+    for (int64_t i = 0; i < places; i++)
+        buf_addc(&rounded, '0');
+    buf_addf(&precision, "%u", k->node->type->precision);
+    buf_addf(&scale, "%u", k->node->type->scale);
+    int rc = kernel_raise(k, ERR_ROUNDING_RANGE, "roundedValue", rounded.data, "originalValue", original.data, "precision",
+                          precision.data, "scale", scale.data, NULL);
+    buf_fini(&rounded);
+    buf_fini(&original);
+    buf_fini(&precision);
+    buf_fini(&scale);
+    return rc;
+}
+
 static int run_round(struct kernel *k, const struct column *args, struct column *out)
 {
     char n = k->node->fn->name[0];
@@ -288,8 +309,11 @@ static int run_round(struct kernel *k, const struct column *args, struct column 
         else if (drop > 0)
             v = divide(v, pow10_i128[drop], how);
         int have = drop > 0 ? (int)s : scale;
+        int128_t units = v;
         if (have < to_scale)
             v *= pow10_i128[to_scale - have];
+        if (UNLIKELY(to->id == TYPE_DECIMAL && !decimal_fits(v, to->precision)))
+            return raise_rounding(k, units, to_scale - have);
         if (UNLIKELY(k->node->mode == EVAL_ANSI && type_is_integral(to) && !integral_fits(v, to->id)))
             return kernel_raise(k, ERR_ARITHMETIC_OVERFLOW, "message", "rounding overflowed", "alternative", "", "config",
                                 "\"spark.sql.ansi.enabled\"", NULL);
@@ -388,11 +412,11 @@ const struct fn_row fn_math_rows[] = {
     {"e", 0, 0, FN_NEVER_NULL, resolve_constant, run_constant, "2.71828..."},
     {"sign", 1, 1, FN_NULL_ANY, doubles, run_sign, "-1, 0 or 1"},
     {"signum", 1, 1, FN_NULL_ANY, doubles, run_sign, "-1, 0 or 1"},
-    {"round", 1, 2, FN_NULL_ANY | FN_RAISES, resolve_round, run_round, "rounded, ties away from zero"},
-    {"bround", 1, 2, FN_NULL_ANY | FN_RAISES, resolve_round, run_round, "rounded, ties to even"},
-    {"ceil", 1, 2, FN_NULL_ANY, resolve_round, run_round, "rounded up"},
-    {"ceiling", 1, 2, FN_NULL_ANY, resolve_round, run_round, "rounded up"},
-    {"floor", 1, 2, FN_NULL_ANY, resolve_round, run_round, "rounded down"},
+    {"round", 1, 2, FN_NULL_ANY | FN_RAISES_ALWAYS, resolve_round, run_round, "rounded, ties away from zero"},
+    {"bround", 1, 2, FN_NULL_ANY | FN_RAISES_ALWAYS, resolve_round, run_round, "rounded, ties to even"},
+    {"ceil", 1, 2, FN_NULL_ANY | FN_RAISES_ALWAYS, resolve_round, run_round, "rounded up"},
+    {"ceiling", 1, 2, FN_NULL_ANY | FN_RAISES_ALWAYS, resolve_round, run_round, "rounded up"},
+    {"floor", 1, 2, FN_NULL_ANY | FN_RAISES_ALWAYS, resolve_round, run_round, "rounded down"},
     {"factorial", 1, 1, FN_NULL_ANY | FN_OWN_NULLS, resolve_factorial, run_factorial, "the product of the whole numbers up to it; null beyond 20"},
     {"rand", 0, 1, FN_RANDOM | FN_NEVER_NULL, resolve_rand, run_rand, "a random number from 0 to 1"},
     {"random", 0, 1, FN_RANDOM | FN_NEVER_NULL, resolve_rand, run_rand, "a random number from 0 to 1"},

@@ -214,6 +214,6 @@ const struct fn_row fn_misc_rows[] = {
     {"spark_partition_id", 0, 0, FN_RANDOM | FN_NEVER_NULL, resolve_task_number, run_partition_id, "the number of the partition"},
     {"monotonically_increasing_id", 0, 0, FN_RANDOM | FN_NEVER_NULL, resolve_task_number, run_increasing_id, "a number of its own for every row"},
     {"uuid", 0, 1, FN_RANDOM | FN_NEVER_NULL, resolve_uuid, run_uuid, "a random UUID"},
-    {"raise_error", 1, 1, FN_RAISES, resolve_raise, run_raise, "raises an error with the message"},
+    {"raise_error", 1, 1, FN_RAISES_ALWAYS, resolve_raise, run_raise, "raises an error with the message"},
     {"assert_true", 1, 2, FN_RAISES, resolve_assert, run_never, "raises an error unless the condition is true"},
     {0}};

@@ -12,13 +12,20 @@ struct regex {
     uint32_t pattern_bytes;
     pcre2_code *code;
     pcre2_match_data *match;
+    pcre2_match_context *context; /* has stack; NULL until a text needs it */
+    pcre2_jit_stack *stack;
     uint32_t groups;
+    int failed;                   /* why the last search found out nothing: PCRE2's code, or 0 */
 };
+
+enum { STACK_FIRST = 64 << 10, STACK_MAX = 16 << 20 };
 
 static void regex_free(void *data)
 {
     struct regex *re = data;
     pcre2_match_data_free(re->match);
+    pcre2_match_context_free(re->context);
+    pcre2_jit_stack_free(re->stack);
     pcre2_code_free(re->code);
     xfree(re->pattern);
     xfree(re);
@@ -78,7 +85,7 @@ static int regex_compile(struct kernel *k, const struct strview *pattern, struct
     translate(strview_data(pattern), pattern->bytes, &text);
     int code;
     size_t offset;
-    uint32_t flags = PCRE2_UTF | PCRE2_MATCH_INVALID_UTF | PCRE2_DOLLAR_ENDONLY * 0;
+    uint32_t flags = PCRE2_UTF | PCRE2_MATCH_INVALID_UTF;
     pcre2_code *re = pcre2_compile((const unsigned char *)(text.data ? text.data : ""), text.bytes, flags, &code, &offset, NULL);
     buf_fini(&text);
     if (!re) {
@@ -117,21 +124,46 @@ static int regex_get(struct kernel *k, const struct column *col, uint32_t row, s
     return 0;
 }
 
-/* Whether there is a match from byte `from` on; its offsets are in pcre2_get_ovector_pointer(re->match). */
-static bool search(struct regex *re, const char *s, size_t n, size_t from, uint32_t options)
+/*
+ * Whether there is a match from byte `from` on; its offsets are in pcre2_get_ovector_pointer(re->match). A search
+ * that met a limit sets failed, which is looked at once a row: it says neither yes nor no.
+ */
+static bool search(struct regex *re, const char *s, size_t n, size_t from)
 {
-    return pcre2_match(re->code, (const unsigned char *)s, n, from, options, re->match, NULL) >= 0;
+    int rc = pcre2_match(re->code, (const unsigned char *)s, n, from, 0, re->match, re->context);
+    if (UNLIKELY(rc == PCRE2_ERROR_JIT_STACKLIMIT && !re->context)) {
+        re->context = pcre2_match_context_create(NULL);
+        re->stack = pcre2_jit_stack_create(STACK_FIRST, STACK_MAX, NULL);
+        ASSERT(re->context && re->stack);
+        pcre2_jit_stack_assign(re->context, NULL, re->stack);
+        rc = pcre2_match(re->code, (const unsigned char *)s, n, from, 0, re->match, re->context);
+    }
+    re->failed = rc < 0 && rc != PCRE2_ERROR_NOMATCH ? rc : 0;
+    return rc >= 0;
+}
+
+static int gave_up(struct kernel *k, const struct regex *re, const struct strview *text)
+{
+    char message[200] = "";
+    struct buf name = BUF_INIT, bytes = BUF_INIT;
+    pcre2_get_error_message(re->failed, (unsigned char *)message, sizeof message);
+    buf_addf(&name, "`%s`", k->node->fn->name);
+    buf_addf(&bytes, "%u", text->bytes);
+    int rc = kernel_raise(k, ERR_REGEX_LIMIT, "functionName", name.data, "bytes", bytes.data, "pattern", re->pattern, "message", message, NULL);
+    buf_fini(&name);
+    buf_fini(&bytes);
+    return rc;
 }
 
 /* The next match after one at [start, stop): an empty match moves on by a character. */
 static bool search_next(struct regex *re, const char *s, size_t n, size_t start, size_t stop)
 {
     if (stop > start)
-        return search(re, s, n, stop, 0);
+        return search(re, s, n, stop);
     if (stop >= n)
         return false;
     uint32_t step = utf8_bytes((unsigned char)s[stop]);
-    return search(re, s, n, stop + step > n ? n : stop + step, 0);
+    return search(re, s, n, stop + step > n ? n : stop + step);
 }
 
 /* ---- rlike, regexp_count, regexp_instr ---- */
@@ -152,7 +184,9 @@ static int run_rlike(struct kernel *k, const struct column *args, struct column 
         if (!re || args[1].kind != COL_CONST)
             TRY(regex_get(k, &args[1], r, &re));
         const struct strview *v = arg_text(&args[0], r);
-        o[r] = search(re, strview_data(v), v->bytes, 0, 0);
+        o[r] = search(re, strview_data(v), v->bytes, 0);
+        if (UNLIKELY(re->failed))
+            return gave_up(k, re, v);
     }
     return 0;
 }
@@ -169,13 +203,13 @@ static int run_count(struct kernel *k, const struct column *args, struct column 
         const char *s = strview_data(v);
         const size_t *at = pcre2_get_ovector_pointer(re->match);
         int32_t count = 0;
-        bool more = search(re, s, v->bytes, 0, 0);
-        if (instr) {
-            o[r] = more ? (int32_t)utf8_count(s, at[0]) + 1 : 0;
-            continue;
-        }
-        for (; more; more = search_next(re, s, v->bytes, at[0], at[1]))
+        bool more = search(re, s, v->bytes, 0);
+        if (instr)
+            count = more ? (int32_t)utf8_count(s, at[0]) + 1 : 0;
+        for (; more && !instr; more = search_next(re, s, v->bytes, at[0], at[1]))
             count++;
+        if (UNLIKELY(re->failed))
+            return gave_up(k, re, v);
         o[r] = count;
     }
     return 0;
@@ -209,11 +243,9 @@ static int bad_group(struct kernel *k, uint32_t groups, int64_t group)
 }
 
 /* A piece of a view: short ones are copied inside, long ones point where the whole points. */
-static struct strview part_of(struct kernel *k, const struct strview *v, size_t from, size_t to)
+static struct strview part_of(const struct strview *v, size_t from, size_t to)
 {
-    const char *s = strview_data(v);
-    (void)k;
-    return strview_make(s + from, (uint32_t)(to - from));
+    return strview_make(strview_data(v) + from, (uint32_t)(to - from));
 }
 
 static int run_extract(struct kernel *k, const struct column *args, struct column *out)
@@ -227,7 +259,9 @@ static int run_extract(struct kernel *k, const struct column *args, struct colum
             TRY(regex_get(k, &args[1], r, &re));
         int64_t group = substr ? 0 : k->node->arg_count == 3 ? arg_i64(&args[2], r) : 1;
         const struct strview *v = arg_text(&args[0], r);
-        if (!search(re, strview_data(v), v->bytes, 0, 0)) {
+        if (!search(re, strview_data(v), v->bytes, 0)) {
+            if (UNLIKELY(re->failed))
+                return gave_up(k, re, v);
             o[r] = strview_make("", 0);
             if (substr)
                 kernel_set_null(k, out, &nulls, r);
@@ -237,7 +271,7 @@ static int run_extract(struct kernel *k, const struct column *args, struct colum
             return bad_group(k, re->groups, group);
         const size_t *at = pcre2_get_ovector_pointer(re->match);
         bool set = at[2 * group] != PCRE2_UNSET;
-        o[r] = set ? part_of(k, v, at[2 * group], at[2 * group + 1]) : strview_make("", 0);
+        o[r] = set ? part_of(v, at[2 * group], at[2 * group + 1]) : strview_make("", 0);
     }
     return 0;
 }
@@ -327,7 +361,11 @@ static int run_replace(struct kernel *k, const struct column *args, struct colum
         size_t from = 0, n = v->bytes;
         for (int64_t i = 1; i < position && from < n; i++)
             from += utf8_bytes((unsigned char)s[from]);
-        if (!search(re, s, n, from, 0)) {
+        if (!search(re, s, n, from)) {
+            if (UNLIKELY(re->failed)) {
+                rc = gave_up(k, re, v);
+                goto out;
+            }
             o[r] = *v;
             continue;
         }
@@ -344,6 +382,10 @@ static int run_replace(struct kernel *k, const struct column *args, struct colum
             if ((rc = kernel_ask(k, b.bytes)) != 0)
                 goto out;
         } while (search_next(re, s, n, at[0], at[1]));
+        if (UNLIKELY(re->failed)) {
+            rc = gave_up(k, re, v);
+            goto out;
+        }
         buf_add(&b, s + done, n - done);
         if ((rc = kernel_ask(k, b.bytes)) != 0)
             goto out;
@@ -355,12 +397,12 @@ out:
 }
 
 const struct fn_row fn_regex_rows[] = {
-    {"rlike", 2, 2, FN_NULL_ANY, resolve_rlike, run_rlike, "whether the regular expression matches somewhere in the text"},
-    {"regexp", 2, 2, FN_NULL_ANY, resolve_rlike, run_rlike, "whether the regular expression matches somewhere in the text"},
-    {"regexp_like", 2, 2, FN_NULL_ANY, resolve_rlike, run_rlike, "whether the regular expression matches somewhere in the text"},
-    {"regexp_count", 2, 2, FN_NULL_ANY, resolve_rlike, run_count, "how often the regular expression matches"},
-    {"regexp_instr", 2, 3, FN_NULL_ANY, resolve_rlike, run_count, "position of the first match, 0 when there is none"},
-    {"regexp_extract", 2, 3, FN_NULL_ANY, resolve_extract, run_extract, "a group (1 unless given) of the first match"},
-    {"regexp_substr", 2, 2, FN_NULL_ANY | FN_OWN_NULLS, resolve_extract, run_extract, "the first match, null when there is none"},
-    {"regexp_replace", 3, 4, FN_NULL_ANY, resolve_replace, run_replace, "every match replaced"},
+    {"rlike", 2, 2, FN_NULL_ANY | FN_RAISES_PATTERN, resolve_rlike, run_rlike, "whether the regular expression matches somewhere in the text"},
+    {"regexp", 2, 2, FN_NULL_ANY | FN_RAISES_PATTERN, resolve_rlike, run_rlike, "whether the regular expression matches somewhere in the text"},
+    {"regexp_like", 2, 2, FN_NULL_ANY | FN_RAISES_PATTERN, resolve_rlike, run_rlike, "whether the regular expression matches somewhere in the text"},
+    {"regexp_count", 2, 2, FN_NULL_ANY | FN_RAISES_PATTERN, resolve_rlike, run_count, "how often the regular expression matches"},
+    {"regexp_instr", 2, 3, FN_NULL_ANY | FN_RAISES_PATTERN, resolve_rlike, run_count, "position of the first match, 0 when there is none"},
+    {"regexp_extract", 2, 3, FN_NULL_ANY | FN_RAISES_PATTERN, resolve_extract, run_extract, "a group (1 unless given) of the first match"},
+    {"regexp_substr", 2, 2, FN_NULL_ANY | FN_RAISES_PATTERN | FN_OWN_NULLS, resolve_extract, run_extract, "the first match, null when there is none"},
+    {"regexp_replace", 3, 4, FN_NULL_ANY | FN_RAISES_PATTERN, resolve_replace, run_replace, "every match replaced"},
     {0}};

@@ -5,20 +5,6 @@
 #include "common/expr/agg.h"
 #include "common/expr/fn.h"
 
-/* As Java prints a BigDecimal: small ones get an exponent. */
-static void print_decimal(int128_t v, int scale, struct buf *out)
-{
-    struct buf digits = BUF_INIT;
-    format_decimal(v < 0 ? -v : v, 0, &digits);
-    int exponent = (int)digits.bytes - 1 - scale;
-    if (exponent >= -6) {
-        format_decimal(v, (unsigned)scale, out);
-    } else {
-        buf_addf(out, "%s%c%s%sE%d", v < 0 ? "-" : "", digits.data[0], digits.bytes > 1 ? "." : "", digits.data + 1, exponent);
-    }
-    buf_fini(&digits);
-}
-
 void value_print(const struct value *v, struct buf *out)
 {
     if (v->null) {
@@ -36,7 +22,7 @@ void value_print(const struct value *v, struct buf *out)
         column_format(&col, 0, NULL, "NULL", out);
         buf_addc(out, '\'');
     } else if (id == TYPE_DECIMAL) {
-        print_decimal(v->d, v->type->scale, out);
+        format_decimal_java(v->d, v->type->scale, out);
     } else if (id == TYPE_BINARY) {
         buf_adds(out, "X'");
         for (uint32_t i = 0; i < v->s.bytes; i++)

@@ -67,8 +67,7 @@ static uint32_t add_step(struct arena *ar, struct program *p, const struct expr 
         constant &= p->steps[s.args[i]].constant;
     }
     s.constant = constant;
-    s.per_entry = e->kind == EXPR_CALL && !(e->fn->flags & (FN_RANDOM | FN_LAZY)) &&
-                  !((e->fn->flags & FN_RAISES) && e->mode == EVAL_ANSI);
+    s.per_entry = e->kind == EXPR_CALL && !(e->fn->flags & (FN_RANDOM | FN_LAZY)) && !fn_raises(e);
     bool random = e->kind == EXPR_CALL && (e->fn->flags & FN_RANDOM);
     for (uint32_t i = 0; i < p->step_count && !random; i++) {
         if (expr_eq(p->steps[i].e, e))

@@ -307,30 +307,6 @@ bool cell_parse_ntz(const struct text_options *o, const char *p, size_t n, int64
 
 /* ---- writing ---- */
 
-void cell_format_decimal(int128_t v, unsigned scale, struct buf *out)
-{
-    uint128_t u = v < 0 ? -(uint128_t)v : (uint128_t)v;
-    char digits[48];
-    int n = 0;
-    do {
-        digits[n++] = (char)('0' + (int)(u % 10));
-        u /= 10;
-    } while (u);
-    int exponent = n - 1 - (int)scale;
-    if (exponent >= -6) {
-        format_decimal(v, scale, out);
-        return;
-    }
-    if (v < 0)
-        buf_addc(out, '-');
-    buf_addc(out, digits[--n]);
-    if (n > 0)
-        buf_addc(out, '.');
-    while (n > 0)
-        buf_addc(out, digits[--n]);
-    buf_addf(out, "E%d", exponent);
-}
-
 static void format_moment(const struct datetime_pattern *pattern, int64_t local, int64_t offset, const char *zone,
                           bool with_zone, struct buf *out)
 {
@@ -401,7 +377,7 @@ void cell_format(const struct text_options *o, const struct column *col, uint32_
     case TYPE_FLOAT: format_float(((const float *)col->data)[at], out); return;
     case TYPE_DOUBLE: format_double(((const double *)col->data)[at], out); return;
     case TYPE_DECIMAL:
-        cell_format_decimal(col->phys == PHYS_I128 ? ((const int128_t *)col->data)[at] : v, t->scale, out);
+        format_decimal_java(col->phys == PHYS_I128 ? ((const int128_t *)col->data)[at] : v, t->scale, out);
         return;
     case TYPE_STRING: {
         const struct strview *s = (const struct strview *)col->data + at;

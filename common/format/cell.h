@@ -46,5 +46,3 @@ bool bytes_not_ascii(const char *p, size_t bytes);
 
 /* The value at `at` of a flat column, as the writers put it, without quotes; appended. Not for nested types. */
 void cell_format(const struct text_options *o, const struct column *col, uint32_t at, struct buf *out);
-/* As Java's BigDecimal.toString: with an exponent when the number is small. */
-void cell_format_decimal(int128_t unscaled, unsigned scale, struct buf *out);

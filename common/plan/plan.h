@@ -131,6 +131,8 @@ struct stage_plan {
     const char *sql;            /* the statement, for query contexts; may be NULL */
 };
 
+enum { STAGE_PLAN_BYTES_MAX = 60 << 20 }; /* of what stage_plan_encode makes: the message that carries it has a limit */
+
 void stage_plan_encode(const struct stage_plan *plan, struct buf *out);
 WARN_UNUSED int stage_plan_decode(struct arena *ar, const void *p, size_t bytes, struct stage_plan **ret,
                                   struct error *err);

@@ -7,6 +7,7 @@
 #include "common/plan/plan_impl.h"
 
 #include <math.h>
+#include <stdio.h>
 
 static uint32_t number_nodes(struct pnode *n, uint32_t next)
 {
@@ -50,6 +51,21 @@ int check_tasks(struct planner *pl, int64_t tasks)
                       "a stage of %lld tasks (%d is the most): give range() fewer partitions, or set spark.sql.shuffle.partitions lower "
                       "or spark.sql.files.maxPartitionBytes higher",
                       (long long)tasks, STAGE_TASKS_MAX);
+}
+
+/* Fails for a plan that no message can carry. key: its key, which is not much shorter than the plan. */
+static int check_bytes(struct planner *pl, const struct stage_plan *plan, const struct buf *key)
+{
+    if (key->bytes < STAGE_PLAN_BYTES_MAX / 8)
+        return 0;
+    struct buf whole = BUF_INIT;
+    stage_plan_encode(plan, &whole);
+    char bytes[24], limit[24];
+    snprintf(bytes, sizeof bytes, "%zu", whole.bytes);
+    snprintf(limit, sizeof limit, "%d", STAGE_PLAN_BYTES_MAX);
+    bool fits = whole.bytes <= STAGE_PLAN_BYTES_MAX;
+    buf_fini(&whole);
+    return fits ? 0 : error_set(pl->err, ERR_STATEMENT_TOO_LARGE, "what", "as planned", "bytes", bytes, "limit", limit, NULL);
 }
 
 int close_stage(struct planner *pl, struct frag *f, struct pnode *sink, uint32_t output_partitions, uint32_t *ret_stage)
@@ -110,7 +126,7 @@ int close_stage(struct planner *pl, struct frag *f, struct pnode *sink, uint32_t
         error_fini(&wrong);
         return ERR_INTERNAL;
     }
-    return 0;
+    return check_bytes(pl, &pl->stages[*ret_stage].plan, &bytes);
 }
 
 int exchange(struct planner *pl, struct frag *f, enum exchange_kind kind, struct expr **keys, uint32_t key_count,

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """A task over its grant fails with the table of its operators' memory, and its executor lives: the specification's words.
-Every blocking operator meets the limit once; the same process then still answers."""
+Every blocking operator meets the limit once; the same process then still answers. So it does after statements
+whose errors or plans are larger than a message may be."""
 import os
 import sys
 import tempfile
@@ -16,6 +17,10 @@ OVER = {"HashAggregate": "SELECT count(*) FROM (SELECT id, count(*) c FROM range
                 "ORDER BY t LIMIT 1500000)",
         "Expressions": "SELECT max(length(repeat(concat('x', CAST(id AS STRING)), 100000))) FROM range(3000)",
         "HashJoin JoinBuild ExchangeWrite": "SELECT count(*) FROM range(3000000) a JOIN range(3000000) b ON a.id = b.id + 1"}
+# Statements whose errors or plans no message can carry as they are: the first are cut, the last is refused.
+LARGE = {"USER_RAISED_EXCEPTION": "SELECT raise_error(repeat('a', 2000000)) FROM range(3)",
+         "CAST_INVALID_INPUT": "SELECT CAST(repeat('x', 3000000) AS INT) + id FROM range(3)",
+         "DROVER_STATEMENT_TOO_LARGE": f"SELECT count(*) FROM range(3) WHERE concat(id, '{'x' * 40000000}') <> ''"}
 AFTER = "SELECT sum(id) FROM range(1000000)"
 
 
@@ -37,6 +42,13 @@ def main():
             wrong.append(f"after {q}: {after}")
     if "lost" in p.stderr:
         wrong.append(f"an executor was lost: {p.stderr[-500:]}")
+    with tempfile.TemporaryDirectory() as tmp:
+        script = os.path.join(tmp, "large.sql")
+        with open(script, "w") as f:
+            f.write("".join(q + ";\n" + AFTER + ";\n" for q in LARGE.values()))
+        docs, p = duck.drover(os.path.join(tpch.ROOT, "build", "drover"), script, ["--memory", "1g"])
+    if [d.get("error", {}).get("errorClass") for d in docs[::2]] != list(LARGE) or any(d.get("rows") != [["499999500000"]] for d in docs[1::2]):
+        wrong.append(f"large statements: {str(docs)[:500]} {p.stderr[-500:]}")
     print("\n".join(wrong) or f"memory: {len(OVER)} tasks over their grants failed with their tables, the executor lived")
     sys.exit(1 if wrong else 0)
 

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "common/config/settings.h"
+#include "common/format/cell.h"
 #include "tests/unit/suite.h"
 
 static const char *const texts[] = {
@@ -117,6 +118,36 @@ START_TEST(the_caret_stands_below_its_place)
 }
 END_TEST
 
+/* A message that carries an error has a limit, and nobody reads a text of megabytes. */
+START_TEST(long_texts_are_cut)
+{
+    struct error err = ERROR_INIT;
+    struct buf sql = BUF_INIT, text = BUF_INIT, bytes = BUF_INIT;
+    for (int i = 0; i < 1000000; i++)
+        buf_adds(&sql, "\xc3\xa4");
+    error_set(&err, ERR_USER_RAISED, "errorMessage", sql.data, NULL);
+    const char *value = error_param_get(&err, "errorMessage");
+    ck_assert(strlen(value) < ERROR_TEXT_MAX + 100);
+    ck_assert(utf8_valid(value, strlen(value)) == strlen(value));
+    ck_assert_ptr_nonnull(strstr(value, "bytes more)"));
+    for (int i = 0; i < 3; i++)
+        error_note(&err, "%s", sql.data);
+    error_encode(&err, &bytes);
+    ck_assert(bytes.bytes < 4 * ERROR_TEXT_MAX);
+    error_fini(&err);
+    error_set(&err, ERR_DIVIDE_BY_ZERO, NULL);
+    error_at(&err, (struct span){1000000, 1000002});
+    error_format_caret(&err, sql.data, &text);
+    ck_assert(text.bytes < 2000 && utf8_valid(text.data, text.bytes) == text.bytes);
+    ck_assert_ptr_nonnull(strstr(text.data, "column 500001:"));
+    ck_assert_ptr_nonnull(strchr(text.data, '^'));
+    buf_fini(&sql);
+    buf_fini(&text);
+    buf_fini(&bytes);
+    error_fini(&err);
+}
+END_TEST
+
 START_TEST(of_a_long_line_the_part_around_the_place_is_shown)
 {
     struct error err = ERROR_INIT;
@@ -202,6 +233,7 @@ static void add(TCase *tc)
     tcase_add_test(tc, travels_whole);
     tcase_add_test(tc, damaged_bytes);
     tcase_add_test(tc, the_caret_stands_below_its_place);
+    tcase_add_test(tc, long_texts_are_cut);
     tcase_add_test(tc, of_a_long_line_the_part_around_the_place_is_shown);
     tcase_add_test(tc, settings_by_their_rows);
 }
