@@ -122,10 +122,8 @@ static int compile(struct attempt *a)
     } else if (!e->code) {
         struct stage_code *code = NULL;
         rc = stage_compile(e->plan, &a->ex->account, &code, &a->error);
-        if (rc == 0)
+        if (rc == 0) /* else the next attempt tries again: there may be memory then */
             __atomic_store_n(&e->code, code, __ATOMIC_RELEASE);
-        else
-            error_copy(&e->error, &a->error);
     }
     pthread_mutex_unlock(&e->compile);
     return rc;
