@@ -576,9 +576,9 @@ void printer_rows(struct printer *p, const struct batch *b)
     static void (*const fns[])(struct printer *, const struct batch *, uint32_t) = {
         [OUTPUT_TABLE] = table_row, [OUTPUT_CSV] = separated_row, [OUTPUT_TSV] = separated_row, [OUTPUT_JSON] = json_row,
         [OUTPUT_JSONL] = jsonl_row};
-    ASSERT(p->begun && b->col_count == p->sch.count);
-    if (p->sch.count == 0)
+    if (p->begun && p->sch.count == 0) /* SELECT * EXCEPT (all of them): rows that have nothing to show */
         return;
+    ASSERT(p->begun && b->col_count == p->sch.count);
     header(p);
     for (uint32_t i = 0; i < b->sel_count; i++) {
         fns[p->opt.format](p, b, b->sel ? b->sel[i] : i);

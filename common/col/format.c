@@ -217,7 +217,7 @@ void format_timestamp(int64_t us, struct buf *out)
 
 static void add_second(uint64_t us, bool pad, struct buf *out)
 {
-    buf_addf(out, pad ? "%02d" : "%d", (int)(us / 1000000));
+    buf_addf(out, pad ? "%02llu" : "%llu", (unsigned long long)(us / 1000000));
     if (us % 1000000) {
         char text[16];
         snprintf(text, sizeof text, ".%06d", (int)(us % 1000000));

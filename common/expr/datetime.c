@@ -23,6 +23,7 @@ struct datetime_pattern {
     char *text;
     struct item *items;
     uint32_t count, cap;
+    bool era; /* has a letter for it: years count from 1 then */
 };
 
 static const char *const months[] = {"January", "February", "March",     "April",   "May",      "June",
@@ -188,6 +189,7 @@ int datetime_pattern_new(const char *s, size_t n, struct datetime_pattern **ret,
                 j++;
             ok = (int)(j - i) <= longest(c) && !(c == 'V' && j - i != 2) && !(c == 'O' && j - i != 1 && j - i != 4);
             it.letter = c;
+            p->era |= c == 'G';
             it.count = (uint8_t)(j - i);
             i = j;
         } else if (c == '[' || c == ']') {
@@ -685,7 +687,8 @@ static void write_item(const struct datetime_pattern *p, const struct item *it, 
     unsigned m, d;
     civil_from_days(days, &y, &m, &d);
     int hour = (int)(rest / 3600000000), n = it->count, weekday = (int)(((int64_t)days + 3) % 7 + 7) % 7;
-    int64_t era_year = y > 0 ? y : 1 - y;
+    bool before = y < 0 && !p->era;
+    int64_t era_year = !p->era ? (y < 0 ? -y : y) : y > 0 ? y : 1 - y;
     switch (it->letter) {
     case 0: buf_add(out, p->text + it->at, it->bytes); return;
     case 'G': buf_adds(out, n < 4 ? (y > 0 ? "AD" : "BC") : (y > 0 ? "Anno Domini" : "Before Christ")); return;
@@ -693,7 +696,9 @@ static void write_item(const struct datetime_pattern *p, const struct item *it, 
         if (n == 2) {
             buf_addf(out, "%02d", (int)(era_year % 100));
         } else {
-            if (n >= 4 && era_year >= pow10_i64[n])
+            if (before)
+                buf_addc(out, '-');
+            else if (n >= 4 && era_year >= pow10_i64[n])
                 buf_addc(out, '+');
             buf_addf(out, "%0*lld", n, (long long)era_year);
         }

@@ -185,6 +185,12 @@ static int resolve_datetime(struct fn_call *c, enum arith op, struct error *err)
         TRY(fn_cast_arg(c, 0, t, err));
         return fn_cast_arg(c, 1, t, err);
     }
+    for (uint32_t i = 0; i < 2; i++) { /* a text is a number beside an interval */
+        if (c->args[i]->type->id == TYPE_STRING && is_interval(c->args[1 - i]->type) && (op == ARITH_MUL || (op == ARITH_DIV && i == 1)))
+            TRY(fn_cast_arg(c, i, type_of(TYPE_DOUBLE), err));
+    }
+    a = c->args[0]->type;
+    b = c->args[1]->type;
     if ((is_interval(a) && type_is_numeric(b) && (op == ARITH_MUL || op == ARITH_DIV)) ||
         (type_is_numeric(a) && is_interval(b) && op == ARITH_MUL)) {
         if (is_interval(b)) {

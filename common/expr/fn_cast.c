@@ -341,8 +341,12 @@ static enum outcome cast_cell(struct kernel *k, const struct column *col, uint32
     case TYPE_INTERVAL_YM:
     case TYPE_INTERVAL_DT: {
         static const int64_t unit[] = {86400000000, 3600000000, 60000000, 1000000};
-        if (from->id == to->id)
+        /* What is below the last field goes. */
+        int64_t last = to->id == TYPE_INTERVAL_DT ? (to->interval_to < 3 ? unit[to->interval_to] : 1) : to->interval_to == 0 ? 12 : 1;
+        if (from->id == to->id) {
+            c->i -= c->i % last;
             return CAST_OK;
+        }
         if (from->id == TYPE_STRING)
             return parse_interval(strview_data(&c->s), c->s.bytes, to, &c->i) ? CAST_OK : CAST_BAD;
         int64_t u = to->id == TYPE_INTERVAL_YM ? (to->interval_to == 0 ? 12 : 1) : unit[to->interval_to];
@@ -350,7 +354,7 @@ static enum outcome cast_cell(struct kernel *k, const struct column *col, uint32
             int128_t d;
             if (__builtin_mul_overflow(c->d, u, &d) || !decimal_rescale(d, from->scale, 0, &d) || d != (int64_t)d)
                 return CAST_RANGE;
-            c->i = (int64_t)d;
+            c->i = (int64_t)d - (int64_t)d % last;
             return to->id == TYPE_INTERVAL_YM && c->i != (int32_t)c->i ? CAST_RANGE : CAST_OK;
         }
         return __builtin_mul_overflow(c->i, u, &c->i) || (to->id == TYPE_INTERVAL_YM && c->i != (int32_t)c->i) ? CAST_RANGE : CAST_OK;

@@ -38,6 +38,17 @@ static int64_t from_local(const struct kernel *k, const struct type *t, int64_t 
     return t->id == TYPE_TIMESTAMP ? zone_to_utc_us(k->cx->zone, local) : local;
 }
 
+/* Whether a date so many months later is in a year up to the given one, before or after year 0. */
+static bool months_fit(int32_t days, int64_t months, int64_t year)
+{
+    int64_t y;
+    unsigned m, d;
+    civil_from_days(days, &y, &m, &d);
+    y += months / 12;
+    return y > -year && y < year;
+}
+enum { DATE_YEARS = 5879000, TIMESTAMP_YEARS = 294000 };
+
 static int32_t add_months_to(int32_t days, int64_t months)
 {
     int64_t y;
@@ -279,12 +290,20 @@ static int resolve_add_months(struct fn_call *c, struct error *err)
     return 0;
 }
 
+static int month_overflow(struct kernel *k)
+{
+    return kernel_raise(k, ERR_ARITHMETIC_OVERFLOW, "message", "months lead out of the range of dates", "alternative", "", "config",
+                        "\"spark.sql.ansi.enabled\"", NULL);
+}
+
 static int run_add_months(struct kernel *k, const struct column *args, struct column *out)
 {
     int32_t *o = kernel_out(k, out);
-    for (KERNEL_EACH(k, r)) {
-        if (!(kernel_null(k, r)))
-            o[r] = add_months_to((int32_t)arg_i64(&args[0], r), arg_i64(&args[1], r));
+    KERNEL_EACH_VALUE(k, r) {
+        int32_t day = (int32_t)arg_i64(&args[0], r);
+        if (!months_fit(day, arg_i64(&args[1], r), DATE_YEARS))
+            return month_overflow(k);
+        o[r] = add_months_to(day, arg_i64(&args[1], r));
     }
     return 0;
 }
@@ -309,7 +328,13 @@ static int run_add_interval(struct kernel *k, const struct column *args, struct 
         int64_t n = arg_i64(&args[1], r), v = arg_i64(&args[0], r);
         if (sub)
             n = -n;
-        if (t->id == TYPE_DATE) {
+        int64_t years = t->id == TYPE_DATE ? DATE_YEARS : TIMESTAMP_YEARS;
+        int32_t day = t->id == TYPE_DATE ? (int32_t)v : (int32_t)floor_div(v, US_DAY);
+        if (args[1].type->id == TYPE_INTERVAL_YM && !months_fit(day, n, years)) {
+            if (k->node->mode != EVAL_TRY)
+                return month_overflow(k);
+            kernel_set_null(k, out, &nulls, r);
+        } else if (t->id == TYPE_DATE) {
             ((int32_t *)data)[r] = args[1].type->id == TYPE_INTERVAL_YM ? add_months_to((int32_t)v, n)
                                                                        : (int32_t)(v + n / US_DAY);
         } else if (args[1].type->id == TYPE_INTERVAL_YM) {
@@ -351,7 +376,7 @@ static int run_mul_interval(struct kernel *k, const struct column *args, struct 
                 kernel_set_null(k, out, &nulls, r);
                 continue;
             }
-            return divide && f == 0 ? kernel_raise(k, ERR_DIVIDE_BY_ZERO, "config", "\"spark.sql.ansi.enabled\"", NULL)
+            return divide && f == 0 ? kernel_raise(k, ERR_INTERVAL_ZERO, NULL)
                                     : kernel_raise(k, ERR_INTERVAL_OVERFLOW, NULL);
         }
         int64_t x = (int64_t)(v < 0 ? v - 0.5 : v + 0.5);
@@ -633,8 +658,7 @@ static int run_make_date(struct kernel *k, const struct column *args, struct col
         }
         if (mm != (unsigned)m || dd != (unsigned)d || mm == 0 || yy != y) { /* far years: the days do not fit */
             if (k->node->mode == EVAL_ANSI)
-                return kernel_raise(k, ERR_DATETIME_FIELD, "rangeMessage", "year, month and day make no date", "tryFunc",
-                                    "`try_make_date`", NULL);
+                return kernel_raise(k, ERR_DATETIME_FIELD_PLAIN, "rangeMessage", "year, month and day make no date", NULL);
             if (!nulls)
                 nulls = kernel_nulls(k, out);
             nulls[r] = 1;
@@ -670,7 +694,7 @@ const struct fn_row fn_date_rows[] = {
     {"date_add", 2, 2, D, resolve_add_days, run_add_days, "days later"},
     {"dateadd", 2, 2, D, resolve_add_days, run_add_days, "days later"},
     {"date_sub", 2, 2, D, resolve_add_days, run_add_days, "days earlier"},
-    {"add_months", 2, 2, D, resolve_add_months, run_add_months, "months later"},
+    {"add_months", 2, 2, D | FN_RAISES_ALWAYS, resolve_add_months, run_add_months, "months later"},
     {"_add_interval", 2, 2, D | FN_RAISES_ALWAYS | FN_OWN_NULLS, resolve_add_interval, run_add_interval, "an interval later"},
     {"_sub_interval", 2, 2, D | FN_RAISES_ALWAYS | FN_OWN_NULLS, resolve_add_interval, run_add_interval, "an interval earlier"},
     {"_mul_interval", 2, 2, D | FN_RAISES_ALWAYS | FN_OWN_NULLS, resolve_mul_interval, run_mul_interval, "an interval so many times"},

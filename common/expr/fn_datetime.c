@@ -1,4 +1,5 @@
 /* Dates and times as text, by pattern and back, as seconds since 1970, and made from their parts. */
+#include <ctype.h>
 #include <math.h>
 #include <strings.h>
 
@@ -459,6 +460,20 @@ static int64_t months_later(int64_t local, int64_t months)
     return (first + ((int32_t)d < last ? (int32_t)d : last) - 1) * US_DAY + (local - days * US_DAY);
 }
 
+static int timestampadd_overflow(struct kernel *k, const char *unit, int64_t n, const struct column *col, uint32_t r)
+{
+    struct buf text = BUF_INIT;
+    struct value v = column_value(col, r);
+    buf_addf(&text, "add %lldL ", (long long)n);
+    for (const char *c = unit; *c; c++)
+        buf_addc(&text, (char)toupper((unsigned char)*c));
+    buf_adds(&text, " to ");
+    value_print(&v, &text);
+    int rc = kernel_raise(k, ERR_DATETIME_OVERFLOW, "operation", text.data, NULL);
+    buf_fini(&text);
+    return rc;
+}
+
 static int run_timestampadd(struct kernel *k, const struct column *args, struct column *out)
 {
     int64_t *o = kernel_out(k, out);
@@ -468,7 +483,8 @@ static int run_timestampadd(struct kernel *k, const struct column *args, struct 
         bool bad = false;
         if (u->months || u->us % US_DAY == 0) { /* days are days of the calendar, whatever their hours */
             int64_t local = wall(k, &args[2], r);
-            bad = n > 100000000 || n < -100000000;
+            int64_t years = u->months ? n / (12 / u->months) : n / (366 * US_DAY / u->us), year = floor_div(local, 366 * US_DAY) + 1970;
+            bad = years > 600000 || years < -600000 || year + years > 294000 || year + years < -290000;
             if (!bad)
                 local = u->months ? months_later(local, n * u->months) : local + n * u->us;
             o[r] = args[2].type->id == TYPE_TIMESTAMP ? zone_to_utc_us(k->cx->zone, local) : local;
@@ -476,7 +492,7 @@ static int run_timestampadd(struct kernel *k, const struct column *args, struct 
             bad = __builtin_mul_overflow(n, u->us, &n) || __builtin_add_overflow(v, n, &o[r]);
         }
         if (bad)
-            return kernel_raise(k, ERR_DATETIME_OVERFLOW, "operation", "adding units to a timestamp", NULL);
+            return timestampadd_overflow(k, u->name, arg_i64(&args[1], r), &args[2], r);
     }
     return 0;
 }

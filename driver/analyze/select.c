@@ -30,8 +30,32 @@ struct order {
 
 /* ---- the select list ---- */
 
+/* EXCEPT names columns that are there. */
+static int check_excepts(struct binder *b, const struct scope *s, const struct ast_expr *star)
+{
+    for (uint32_t x = 0; x < star->except_count; x++) {
+        const struct ast_name *name = &star->excepts[x];
+        bool found = false;
+        for (uint32_t i = 0; i < s->count; i++)
+            found |= bind_name_eq(b, name->parts[name->count - 1].text, s->cols[i].col.name);
+        if (found)
+            continue;
+        struct buf columns = BUF_INIT, object = BUF_INIT;
+        for (uint32_t i = 0; i < s->count; i++)
+            buf_addf(&columns, "%s`%s`", i ? ", " : "", s->cols[i].col.name);
+        for (uint32_t i = 0; i < name->count; i++)
+            buf_addf(&object, "%s`%s`", i ? "." : "", name->parts[i].text);
+        error_set(b->err, ERR_UNRESOLVED_COLUMN, "objectName", object.data, "proposal", columns.data ? columns.data : "", NULL);
+        buf_fini(&columns);
+        buf_fini(&object);
+        return fail_at(b, star->span);
+    }
+    return 0;
+}
+
 static int expand_star(struct binder *b, struct scope *s, const struct ast_expr *star, struct items *items)
 {
+    TRY(check_excepts(b, s, star));
     uint32_t before = items->count;
     const char *qualifier = star->name.count ? star->name.parts[star->name.count - 1].text : NULL;
     for (uint32_t i = 0; i < s->count; i++) {
@@ -263,6 +287,25 @@ static int bind_order_item(struct binder *b, struct scope *s, const struct items
     return bind_expr(b, s, ast, ret);
 }
 
+/* ORDER BY ALL: by each column of the list, unless one of them has that name. */
+static struct order order_by_all(struct binder *b, const struct items *items, const struct order *order)
+{
+    const struct ast_expr *e = order->count == 1 ? order->sorts[0].expr : NULL;
+    bool all = e && e->kind == AST_COLUMN && e->name.count == 1 && str_eq_nocase(e->name.parts[0].text, "all");
+    for (uint32_t i = 0; all && i < items->count; i++)
+        all = !items->v[i].name || !bind_name_eq(b, items->v[i].name, "all");
+    if (!all)
+        return *order;
+    struct ast_sort *sorts = ARENA_ARRAY(b->ar, struct ast_sort, items->count);
+    for (uint32_t i = 0; i < items->count; i++) {
+        struct ast_expr *place = ARENA_NEW(b->ar, struct ast_expr);
+        *place = (struct ast_expr){.kind = AST_LITERAL, .lit = {.kind = AST_LIT_INT, .i = i + 1}, .span = e->span};
+        sorts[i] = order->sorts[0];
+        sorts[i].expr = place;
+    }
+    return (struct order){items->count, sorts};
+}
+
 static struct logical *sorted(struct binder *b, struct logical *in, const struct order *order, struct expr **exprs)
 {
     struct logical *lp = lp_new(b, LP_SORT, in->span, in, NULL);
@@ -390,6 +433,8 @@ static int bind_select(struct binder *b, const struct ast_rel *rel, const struct
     }
     bool grouped = rel->group_by_all || rel->group_count > 0 || rel->set_count > 0;
     /* HAVING and ORDER BY */
+    struct order expanded = order_by_all(b, &items, order);
+    order = &expanded;
     struct expr *having = NULL;
     struct expr **sorts = ARENA_ARRAY(b->ar, struct expr *, order->count);
     struct scope by_name = s;
@@ -636,12 +681,14 @@ static int bind_inner(struct binder *b, const struct ast_rel *rel, const struct 
     if (order->count) {
         struct scope s = {.outer = b->outer};
         struct items items = {0};
-        struct expr **keys = ARENA_ARRAY(b->ar, struct expr *, order->count);
         scope_add(b, &s, NULL, lp->out, lp->out_count);
         for (uint32_t i = 0; i < lp->out_count; i++) {
             struct item it = {lp->out[i].name, bind_column_of(b, &lp->out[i]), NULL};
             ARENA_PUSH(b->ar, items.v, items.count, items.cap, it);
         }
+        struct order expanded = order_by_all(b, &items, order);
+        order = &expanded;
+        struct expr **keys = ARENA_ARRAY(b->ar, struct expr *, order->count);
         for (uint32_t i = 0; i < order->count; i++)
             TRY(bind_order_item(b, &s, &items, order->sorts[i].expr, &keys[i]));
         return project_and_sort(b, lp, &items, order, keys, false, rel->span, ret);

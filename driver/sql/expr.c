@@ -135,9 +135,18 @@ static int make_bool(struct ps *ps, bool v, uint32_t start, struct ast_expr **re
     return p_done_expr(ps, *ret);
 }
 
+/* An error with one parameter or none, about what was read from start on. */
+static int p_raise(struct ps *ps, enum errcode code, uint32_t start, const char *name, const char *value)
+{
+    error_set(ps->err, code, name, value, NULL);
+    error_at(ps->err, p_span(ps, start));
+    return (int)ps->err->code;
+}
+
 static int p_in(struct ps *ps, struct ast_expr *left, bool negate, uint32_t start, struct ast_expr **ret)
 {
     struct ast_expr *e;
+    uint32_t at = p_start(ps);
     ps->at++;
     if (!p_is(ps, T_LPAREN))
         return p_fail(ps, "'(' after IN");
@@ -158,6 +167,8 @@ static int p_in(struct ps *ps, struct ast_expr *left, bool negate, uint32_t star
         ps->at++;
         struct ast_expr **items;
         uint32_t count;
+        if (p_take(ps, T_RPAREN))
+            return p_raise(ps, ERR_IN_NOTHING, at, NULL, NULL);
         TRY(p_exprs(ps, &items, &count));
         TRY(p_need(ps, T_RPAREN, "',' or ')'"));
         e = p_new_expr(ps, AST_OP, start);
@@ -169,14 +180,6 @@ static int p_in(struct ps *ps, struct ast_expr *left, bool negate, uint32_t star
     }
     TRY(p_done_expr(ps, e));
     return make_not(ps, negate, e, ret);
-}
-
-/* An error with one parameter or none, about what was read from start on. */
-static int p_raise(struct ps *ps, enum errcode code, uint32_t start, const char *name, const char *value)
-{
-    error_set(ps->err, code, name, value, NULL);
-    error_at(ps->err, p_span(ps, start));
-    return (int)ps->err->code;
 }
 
 static int p_like(struct ps *ps, struct ast_expr *left, bool negate, uint32_t start, struct ast_expr **ret)
