@@ -104,6 +104,8 @@ int kernel_raise(struct kernel *k, enum errcode code, ...) __attribute__((sentin
     i_##r < (k)->sel_count && ((r = (k)->sel ? (k)->sel[i_##r] : i_##r), true);                    \
     i_##r++
 
+/* A text that is no interval of the type: INVALID_INTERVAL_FORMAT.UNMATCHED_FORMAT_STRING, with what it should look like. */
+int interval_unmatched(const struct type *t, const char *input, struct error *err);
 /* A text as messages show it: in single quotes, with a backslash before quotes and backslashes; appended. */
 void text_quoted(const char *p, size_t bytes, struct buf *out);
 

@@ -382,7 +382,7 @@ static int settle_overflow(struct kernel *k, enum arith op, const struct column 
             continue;
         if (k->node->mode != EVAL_TRY) {
             if (is_interval(k->node->type))
-                return kernel_raise(k, ERR_INTERVAL_OVERFLOW, NULL);
+                return error_set(k->err, ERR_INTERVAL_OVERFLOW_TRY, "functionName", op == ARITH_ADD ? "`try_add`" : "`try_subtract`", NULL);
             return raise_overflow(k, op, int_at(&args[0], r), int_at(&args[1], r));
         }
         if (!nulls)
@@ -857,6 +857,8 @@ static int run_sign(struct kernel *k, const struct column *args, struct column *
             break;
         }
         }
+        if (UNLIKELY(overflow) && is_interval(args[0].type) && !(k->nulls && k->nulls[r]))
+            return error_set(k->err, ERR_INTERVAL_OVERFLOW, NULL);
         if (UNLIKELY(overflow) && k->node->mode == EVAL_ANSI && !(k->nulls && k->nulls[r]) && args[0].type->id != TYPE_DECIMAL)
             return kernel_raise(k, ERR_ARITHMETIC_OVERFLOW, "message", "overflow", "alternative", "", "config",
                                 "\"spark.sql.ansi.enabled\"", NULL);

@@ -376,18 +376,24 @@ static void interval_shape(const struct type *t, struct buf *fields, struct buf 
         buf_addf(units, " TO %s", (months ? ym_names : dt_names)[t->interval_to]);
 }
 
-static int raise_interval(struct kernel *k, const char *input)
+int interval_unmatched(const struct type *t, const char *input, struct error *err)
 {
-    const struct type *t = k->node->type;
     struct buf fields = BUF_INIT, units = BUF_INIT, format = BUF_INIT;
     interval_shape(t, &fields, &units);
     buf_addf(&format, "`[+|-]%s`, `INTERVAL [+|-]'[+|-]%s' %s`", fields.data, fields.data, units.data);
     bool months = t->id == TYPE_INTERVAL_YM;
-    int rc = kernel_raise(k, months ? ERR_INTERVAL_FORMAT : ERR_INTERVAL_FORMAT_NOTICE, "intervalStr", months ? "year-month" : "day-time",
-                          "supportedFormat", format.data, "typeName", t->text, "input", input, NULL);
+    int rc = error_set(err, months ? ERR_INTERVAL_FORMAT : ERR_INTERVAL_FORMAT_NOTICE, "intervalStr", months ? "year-month" : "day-time",
+                       "supportedFormat", format.data, "typeName", t->text, "input", input, NULL);
     buf_fini(&fields);
     buf_fini(&units);
     buf_fini(&format);
+    return rc;
+}
+
+static int raise_interval(struct kernel *k, const char *input)
+{
+    int rc = interval_unmatched(k->node->type, input, k->err);
+    error_at(k->err, k->node->span);
     return rc;
 }
 

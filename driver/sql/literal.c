@@ -3,6 +3,7 @@
  * intervals. What depends on the session (dates, timestamps) stays text for the analyzer.
  */
 #include "common/base/utf8.h"
+#include "common/expr/fn.h"
 #include "driver/sql/parser_impl.h"
 
 #include <ctype.h>
@@ -460,6 +461,13 @@ static enum unit tok_unit(const struct ps *ps, uint32_t n)
 struct interval {
     int64_t months, us;
     unsigned units; /* bit per unit U_YEAR..U_SECOND */
+    enum interval_fault {
+        INTERVAL_SHAPE,    /* not written as it should be */
+        INTERVAL_FIELD,    /* a field beyond its range */
+        INTERVAL_FRACTION, /* a part of a unit that has none */
+        INTERVAL_LARGE,    /* a number too large for its unit */
+        INTERVAL_SUM       /* the whole is too large */
+    } fault; /* what is wrong, when something is */
 };
 
 static bool mul_add(int64_t *sum, int64_t a, int64_t b)
@@ -501,6 +509,12 @@ static bool interval_number(const char **s, bool *negative, int64_t *whole, int6
     return any;
 }
 
+static bool interval_bad(struct interval *iv, enum interval_fault why)
+{
+    iv->fault = why;
+    return false;
+}
+
 /* Adds one "value unit"; false when the value is none for the unit or it overflows. */
 static bool interval_add(struct interval *iv, const char *text, bool negative, enum unit unit)
 {
@@ -509,26 +523,33 @@ static bool interval_add(struct interval *iv, const char *text, bool negative, e
     while (isspace((unsigned char)*text))
         text++;
     if (!interval_number(&text, &neg, &whole, &nanos, &fraction))
-        return false;
+        return interval_bad(iv, isdigit((unsigned char)*text) ? INTERVAL_LARGE : INTERVAL_SHAPE);
     while (isspace((unsigned char)*text))
         text++;
-    if (*text || (fraction && unit != U_SECOND) || unit == U_NONE)
-        return false;
+    if (*text || unit == U_NONE)
+        return interval_bad(iv, INTERVAL_SHAPE);
+    if (fraction && unit != U_SECOND)
+        return interval_bad(iv, INTERVAL_FRACTION);
     int64_t sign = neg != negative ? -1 : 1;
     switch (unit) {
     case U_YEAR:
     case U_MONTH:
         iv->units |= 1u << unit;
-        return mul_add(&iv->months, sign * whole, unit == U_YEAR ? 12 : 1) && iv->months == (int32_t)iv->months;
+        return (mul_add(&iv->months, sign * whole, unit == U_YEAR ? 12 : 1) && iv->months == (int32_t)iv->months) ||
+               interval_bad(iv, INTERVAL_LARGE);
     case U_NANO:
         iv->units |= 1u << U_SECOND;
-        return mul_add(&iv->us, sign * whole / 1000, 1);
+        return mul_add(&iv->us, sign * whole / 1000, 1) || interval_bad(iv, INTERVAL_LARGE);
     case U_WEEK: iv->units |= 1u << U_DAY; break;
     case U_MILLI:
     case U_MICRO: iv->units |= 1u << U_SECOND; break;
     default: iv->units |= 1u << unit;
     }
-    return mul_add(&iv->us, sign * whole, unit_us[unit]) && mul_add(&iv->us, sign * (nanos / 1000), 1);
+    bool days = unit == U_DAY || unit == U_WEEK;
+    if (days && whole > INT32_MAX / (unit == U_WEEK ? 7 : 1))
+        return interval_bad(iv, INTERVAL_LARGE);
+    return (mul_add(&iv->us, sign * whole, unit_us[unit]) && mul_add(&iv->us, sign * (nanos / 1000), 1)) ||
+           interval_bad(iv, days ? INTERVAL_SUM : INTERVAL_LARGE);
 }
 
 /* 'y-m' or 'd h:m:s.f' between two units. */
@@ -540,6 +561,7 @@ static bool interval_range(struct interval *iv, const char *s, bool negative, en
         negative ^= *s == '-';
         s++;
     }
+    iv->fault = INTERVAL_SHAPE;
     for (enum unit u = from; u <= to; u++) {
         int64_t whole, nanos;
         bool neg, fraction;
@@ -547,13 +569,15 @@ static bool interval_range(struct interval *iv, const char *s, bool negative, en
         if (!isdigit((unsigned char)*s) || !interval_number(&s, &neg, &whole, &nanos, &fraction) || (fraction && u != U_SECOND))
             return false;
         int64_t max = u == U_MONTH ? 11 : u == U_HOUR ? 23 : 59;
-        if (u != from && (whole > max || s - before > (fraction ? 12 : 2)))
+        if (u != from && s - before > (fraction ? 12 : 2))
             return false;
+        if (u != from && whole > max)
+            return interval_bad(iv, INTERVAL_FIELD);
         int64_t sign = negative ? -1 : 1;
         iv->units |= 1u << u;
         if (u <= U_MONTH ? !mul_add(&iv->months, sign * whole, u == U_YEAR ? 12 : 1) || iv->months != (int32_t)iv->months
                          : !mul_add(&iv->us, sign * whole, unit_us[u]) || !mul_add(&iv->us, sign * (nanos / 1000), 1))
-            return false;
+            return interval_bad(iv, INTERVAL_FIELD);
         if (u == to)
             break;
         char separator = u == U_YEAR ? '-' : u == U_DAY ? ' ' : ':';
@@ -611,12 +635,61 @@ bool p_is_interval(const struct ps *ps)
     return (kind == T_NUMBER || kind == T_STRING) && tok_unit(ps, n + 1) != U_NONE;
 }
 
+/* INTERVAL 'text' FROM TO UNTIL: the fragment to blame starts at the text. */
+static int p_interval_range(struct ps *ps, struct interval *iv, const char *text, bool negative, uint32_t start, enum unit from)
+{
+    const struct tok *first = p_peek(ps, 0) - 1; /* the word of `from` */
+    ps->at++;
+    enum unit to = tok_unit(ps, 0);
+    if (to == U_NONE)
+        return p_fail(ps, "a unit of time");
+    const char *words[2] = {p_text(ps, first), p_text(ps, p_tok(ps))};
+    ps->at++;
+    bool ym = from <= U_MONTH, legal = to > from && to <= U_SECOND && ym == (to <= U_MONTH);
+    if (!legal) {
+        char *lower[2];
+        for (int i = 0; i < 2; i++) {
+            lower[i] = arena_strdup(ps->ar, words[i]);
+            for (char *c = lower[i]; *c; c++)
+                *c = (char)tolower((unsigned char)*c);
+        }
+        error_set(ps->err, ERR_INTERVAL_FROM_TO, "input", text, "from", lower[0], "to", lower[1], NULL);
+    } else if (!interval_range(iv, text, negative, from, to)) {
+        unsigned base = ym ? U_YEAR : U_DAY;
+        if (iv->fault == INTERVAL_FIELD)
+            error_set(ps->err, ERR_INTERVAL_PARSING, "input", text, "interval", ym ? "year-month" : "day-time", NULL);
+        else
+            interval_unmatched(type_interval(ym ? TYPE_INTERVAL_YM : TYPE_INTERVAL_DT, from - base, to - base), text, ps->err);
+    } else {
+        return 0;
+    }
+    error_at(ps->err, p_span(ps, start));
+    return (int)ps->err->code;
+}
+
+/* What is wrong with "value unit value unit", of which the last was read: input is all of it. */
+static int fail_units(struct ps *ps, const struct interval *iv, const char *input, const char *word, uint32_t start)
+{
+    char *unit = arena_strdup(ps->ar, word);
+    for (char *c = unit; *c; c++)
+        *c = (char)tolower((unsigned char)*c);
+    size_t n = strlen(unit);
+    if (n > 1 && unit[n - 1] == 's')
+        unit[n - 1] = 0;
+    switch (iv->fault) {
+    case INTERVAL_FRACTION: return error_set(ps->err, ERR_INTERVAL_FRACTION, "input", input, "unit", unit, NULL);
+    case INTERVAL_LARGE: return error_set(ps->err, ERR_INTERVAL_LARGE, "input", input, NULL);
+    case INTERVAL_SUM: return error_set(ps->err, ERR_INTERVAL_OVERFLOW, NULL);
+    default: return p_fail_literal(ps, p_span(ps, start), "\"INTERVAL\"");
+    }
+}
+
 int p_interval(struct ps *ps, struct ast_expr **ret)
 {
     uint32_t start = p_start(ps);
     struct ast_expr *e = p_new_expr(ps, AST_LITERAL, start);
     struct interval iv = {0};
-    bool good = true;
+    const char *input = "";
     ps->at++;
     bool first = true;
     for (;; first = false) {
@@ -626,36 +699,34 @@ int p_interval(struct ps *ps, struct ast_expr **ret)
             break;
         ps->at += sign;
         const char *text;
+        uint32_t from = p_start(ps);
         if (kind == T_STRING)
             TRY(p_cstring(ps, &text, "a string"));
         else
             text = p_text(ps, &ps->toks[ps->at++]);
         enum unit unit = tok_unit(ps, 0);
         if (unit == U_NONE) { /* INTERVAL '3 days' */
-            good = first && interval_string(&iv, text);
-            break;
+            if (first && interval_string(&iv, text))
+                break;
+            struct span written = p_span(ps, from);
+            const char *value = arena_strndup(ps->ar, ps->sql + written.start, written.stop - written.start);
+            error_set(ps->err, ERR_INVALID_LITERAL, "valueType", "\"INTERVAL\"", "value", value, NULL);
+            error_at(ps->err, p_span(ps, start));
+            return (int)ps->err->code;
         }
+        const char *word = p_text(ps, p_tok(ps));
         ps->at++;
         if (first && p_is_kw(ps, KW_TO)) {
-            ps->at++;
-            enum unit to = tok_unit(ps, 0);
-            if (to == U_NONE)
-                return p_fail(ps, "a unit of time");
-            ps->at++;
-            bool ym = unit <= U_MONTH, legal = to > unit && to <= U_SECOND && ym == (to <= U_MONTH);
-            if (!legal)
-                return p_fail_at(ps, p_span(ps, start), "an interval cannot go from this unit to that one");
-            good = interval_range(&iv, text, negative, unit, to);
+            TRY(p_interval_range(ps, &iv, text, negative, from, unit));
             break;
         }
-        good = good && interval_add(&iv, text, negative, unit);
+        input = arena_printf(ps->ar, "%s %s%s %s", input, negative ? "-" : "", text, word);
+        if (!interval_add(&iv, text, negative, unit))
+            return fail_units(ps, &iv, input, word, start);
     }
-    struct span span = p_span(ps, start);
-    if (!good)
-        return p_fail_literal(ps, span, "INTERVAL");
     unsigned ym = iv.units & 3u, dt = iv.units >> U_DAY;
     if (ym && dt)
-        return p_fail_at(ps, span, "one interval cannot mix years and months with days and times; add two intervals instead");
+        return p_fail_at(ps, p_span(ps, start), "one interval cannot mix years and months with days and times; add two intervals instead");
     unsigned bits = ym ? ym : dt;
     e->lit.kind = ym ? AST_LIT_INTERVAL_YM : AST_LIT_INTERVAL_DT;
     e->lit.i = ym ? iv.months : iv.us;
