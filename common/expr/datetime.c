@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "common/col/column.h"
+#include "common/expr/fn.h"
 #include "common/expr/zone.h"
 
 struct item {
@@ -28,13 +29,77 @@ static const char *const months[] = {"January", "February", "March",     "April"
                                      "July",    "August",   "September", "October", "November", "December"};
 static const char *const days_of_week[] = {"Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"};
 
-static int unknown(const char *p, size_t n, struct error *err)
+/*
+ * What Spark refuses although its formatter knows it, in its order; `letters` without a count, `letter` so many times
+ * in a row. Such parts of a pattern were understood otherwise before Spark 3, or would be read wrongly.
+ */
+static const struct refusal {
+    const char *letters;
+    uint8_t count;
+    bool reading; /* only where texts are read */
+    enum errcode code;
+} refusals[] = {{"YWwuec", 1, false, ERR_DATETIME_PATTERN_WEEK},
+                {"ABnNp", 1, false, ERR_DATETIME_PATTERN_LETTER},
+                {"EFqQ", 1, true, ERR_DATETIME_PATTERN_LETTER},
+                {"GMLEQq", 5, false, ERR_DATETIME_PATTERN_LENGTH},
+                {"y", 7, false, ERR_DATETIME_PATTERN_LENGTH}};
+
+/* Whether the formatter that Spark 2 had takes the pattern: then the error says that its meaning changed. */
+static bool known_before(const char *p, size_t n)
 {
-    struct buf b = BUF_INIT;
-    buf_addf(&b, "'%.*s'", (int)n, p);
-    int rc = error_set(err, ERR_DATETIME_PATTERN_UNKNOWN, "pattern", b.data, "config", "\"spark.sql.legacy.timeParserPolicy\"", NULL);
-    buf_fini(&b);
+    bool quoted = false;
+    for (size_t i = 0, run = 0; i < n; i++) {
+        run = i > 0 && p[i] == p[i - 1] ? run + 1 : 1;
+        if (p[i] == '\'')
+            quoted = !quoted;
+        else if (!quoted && isalpha((unsigned char)p[i]) && (!strchr("GyMLdkHmsSEDFwWahKzZYuX", p[i]) || (p[i] == 'X' && run > 3)))
+            return false;
+    }
+    return !quoted;
+}
+
+/* Raises what is wrong with the pattern: *r, at its first letter there, or that no formatter knows it (r NULL). */
+static int refuse(const char *p, size_t n, const struct refusal *r, char letter, struct error *err)
+{
+    struct buf quoted = BUF_INIT;
+    text_quoted(p, n, &quoted);
+    char *plain = xstrndup(p, n), one[2] = {letter, 0};
+    const char *config = "\"spark.sql.legacy.timeParserPolicy\"";
+    int rc;
+    if (known_before(p, n))
+        rc = error_set(err, ERR_DATETIME_PATTERN_UNKNOWN, "pattern", quoted.data, "config", config, NULL);
+    else if (!r)
+        rc = error_set(err, ERR_DATETIME_PATTERN, "pattern", quoted.data, NULL);
+    else if (r->code == ERR_DATETIME_PATTERN_WEEK)
+        rc = error_set(err, r->code, "c", one, NULL);
+    else if (r->code == ERR_DATETIME_PATTERN_LETTER)
+        rc = error_set(err, r->code, "c", one, "pattern", plain, NULL);
+    else
+        rc = error_set(err, r->code, "pattern", plain, NULL);
+    xfree(plain);
+    buf_fini(&quoted);
     return rc;
+}
+
+/* The first refusal that the letters outside of quotes meet, each part between quotes for itself. */
+static const struct refusal *find_refusal(const char *p, size_t n, bool reading, char *ret_letter)
+{
+    for (size_t from = 0, part = 0; from <= n; part++) {
+        const char *quote = memchr(p + from, '\'', n - from);
+        size_t stop = quote ? (size_t)(quote - p) : n;
+        for (size_t i = 0; part % 2 == 0 && i < ARRAY_LEN(refusals); i++) {
+            const struct refusal *r = &refusals[i];
+            for (size_t at = from, run = 0; at < stop && (reading || !r->reading); at++) {
+                run = at > from && p[at] == p[at - 1] ? run + 1 : 1;
+                if (run >= r->count && strchr(r->letters, p[at])) {
+                    *ret_letter = p[at];
+                    return r;
+                }
+            }
+        }
+        from = stop + 1;
+    }
+    return NULL;
 }
 
 /* The most letters in a row that mean something; 0: the letter means nothing. */
@@ -48,6 +113,7 @@ static int longest(char letter)
     case 'E': return 4;
     case 'd': return 2;
     case 'D': return 3;
+    case 'g': return 19;
     case 'Q':
     case 'q': return 4;
     case 'F': return 1;
@@ -71,9 +137,9 @@ static int longest(char letter)
 
 static bool is_number(const struct item *it)
 {
-    if (strchr("yDdhKkHmsF", it->letter) && it->letter)
+    if (strchr("yDdhKkHmsg", it->letter) && it->letter)
         return true;
-    return (it->letter == 'M' || it->letter == 'L' || it->letter == 'Q' || it->letter == 'q') && it->count <= 2;
+    return (it->letter == 'M' || it->letter == 'L') && it->count <= 2;
 }
 
 /* What a number right after others takes from the digits that the first of them sees. */
@@ -83,7 +149,7 @@ static void set_reserves(struct datetime_pattern *p)
         struct item *it = &p->items[i];
         if (!is_number(it))
             continue;
-        it->fixed = it->count >= 2 && !(it->letter == 'y' && it->count != 2) && it->letter != 'D';
+        it->fixed = it->count >= 2 && !(it->letter == 'y' && it->count != 2) && it->letter != 'D' && it->letter != 'g';
         if (it->letter == 'D')
             it->fixed = it->count == 3;
     }
@@ -103,6 +169,10 @@ static void set_reserves(struct datetime_pattern *p)
 
 int datetime_pattern_new(const char *s, size_t n, struct datetime_pattern **ret, struct error *err)
 {
+    char letter = 0;
+    const struct refusal *refusal = find_refusal(s, n, false, &letter);
+    if (refusal)
+        return refuse(s, n, refusal, letter, err);
     struct datetime_pattern *p = xcalloc(1, sizeof *p);
     p->source = xstrndup(s, n);
     p->source_bytes = n;
@@ -160,7 +230,7 @@ int datetime_pattern_new(const char *s, size_t n, struct datetime_pattern **ret,
     while (depth > 0) /* sections end with the pattern */
         p->items[open[--depth]].close = p->count;
     if (!ok) {
-        int rc = unknown(s, n, err);
+        int rc = refuse(s, n, NULL, 0, err);
         datetime_pattern_free(p);
         return rc;
     }
@@ -179,6 +249,13 @@ void datetime_pattern_free(struct datetime_pattern *p)
     xfree(p);
 }
 
+int datetime_pattern_reads(const struct datetime_pattern *p, struct error *err)
+{
+    char letter = 0;
+    const struct refusal *refusal = find_refusal(p->source, p->source_bytes, true, &letter);
+    return refusal ? refuse(p->source, p->source_bytes, refusal, letter, err) : 0;
+}
+
 bool datetime_pattern_is(const struct datetime_pattern *p, const char *text, size_t n)
 {
     return p->source_bytes == n && memcmp(p->source, text, n) == 0;
@@ -186,9 +263,53 @@ bool datetime_pattern_is(const struct datetime_pattern *p, const char *text, siz
 
 /* ---- reading ---- */
 
+/* Names of the time in a zone, which abbreviations alone do not tell apart; id: the zone that a text with them means. */
+static const struct zone_name {
+    const char *abbreviation;
+    int16_t minutes; /* east of UTC */
+    const char *name, *id;
+} zone_names[] = {{"UTC", 0, "Coordinated Universal Time", "UTC"},
+                  {"GMT", 0, "Greenwich Mean Time", "UTC"},
+                  {"PST", -480, "Pacific Standard Time", "America/Los_Angeles"},
+                  {"PDT", -420, "Pacific Daylight Time", "America/Los_Angeles"},
+                  {"MST", -420, "Mountain Standard Time", "America/Denver"},
+                  {"MDT", -360, "Mountain Daylight Time", "America/Denver"},
+                  {"CST", -360, "Central Standard Time", "America/Chicago"},
+                  {"CDT", -300, "Central Daylight Time", "America/Chicago"},
+                  {"EST", -300, "Eastern Standard Time", "America/New_York"},
+                  {"EDT", -240, "Eastern Daylight Time", "America/New_York"},
+                  {"AST", -240, "Atlantic Standard Time", "America/Halifax"},
+                  {"ADT", -180, "Atlantic Daylight Time", "America/Halifax"},
+                  {"NST", -210, "Newfoundland Standard Time", "America/St_Johns"},
+                  {"NDT", -150, "Newfoundland Daylight Time", "America/St_Johns"},
+                  {"AKST", -540, "Alaska Standard Time", "America/Anchorage"},
+                  {"AKDT", -480, "Alaska Daylight Time", "America/Anchorage"},
+                  {"HST", -600, "Hawaii-Aleutian Standard Time", "Pacific/Honolulu"},
+                  {"BST", 60, "British Summer Time", "Europe/London"},
+                  {"WET", 0, "Western European Standard Time", "Europe/Lisbon"},
+                  {"WEST", 60, "Western European Summer Time", "Europe/Lisbon"},
+                  {"CET", 60, "Central European Standard Time", "Europe/Paris"},
+                  {"CEST", 120, "Central European Summer Time", "Europe/Paris"},
+                  {"EET", 120, "Eastern European Standard Time", "Europe/Bucharest"},
+                  {"EEST", 180, "Eastern European Summer Time", "Europe/Bucharest"},
+                  {"MSK", 180, "Moscow Standard Time", "Europe/Moscow"},
+                  {"SAST", 120, "South Africa Standard Time", "Africa/Johannesburg"},
+                  {"IST", 330, "India Standard Time", "Asia/Kolkata"},
+                  {"HKT", 480, "Hong Kong Standard Time", "Asia/Hong_Kong"},
+                  {"CST", 480, "China Standard Time", "Asia/Shanghai"},
+                  {"JST", 540, "Japan Standard Time", "Asia/Tokyo"},
+                  {"KST", 540, "Korean Standard Time", "Asia/Seoul"},
+                  {"AWST", 480, "Australian Western Standard Time", "Australia/Perth"},
+                  {"ACST", 570, "Australian Central Standard Time", "Australia/Darwin"},
+                  {"ACDT", 630, "Australian Central Daylight Time", "Australia/Adelaide"},
+                  {"AEST", 600, "Australian Eastern Standard Time", "Australia/Sydney"},
+                  {"AEDT", 660, "Australian Eastern Daylight Time", "Australia/Sydney"},
+                  {"NZST", 720, "New Zealand Standard Time", "Pacific/Auckland"},
+                  {"NZDT", 780, "New Zealand Daylight Time", "Pacific/Auckland"}};
+
 struct fields {
     int64_t year;
-    int month, day, day_of_year, hour, minute, second, half, quarter; /* -1: not said */
+    int month, day, day_of_year, hour, minute, second, half; /* -1: not said */
     int hour12, hour24, micros;
     bool bc, has_year, has_zone;
     const struct zone *zone;
@@ -213,8 +334,10 @@ static bool read_number(const struct item *it, const char **p, const char *end, 
     }
     if (take == 0 || take > digits || take > 18 || (!it->fixed && take < it->count))
         return false;
-    if (it->letter == 'y' && it->count == 4 && it->reserve == 0 && take > 4 && *p == s)
+    if (it->letter == 'y' && it->count >= 4 && it->reserve == 0 && take > it->count && *p == s)
         return false; /* more digits than the pattern's need a sign */
+    if (*p < s && !negative && (it->count < 4 || take <= it->count))
+        return false; /* and only those have a plus */
     int64_t v = 0;
     for (size_t i = 0; i < take; i++)
         v = v * 10 + (s[i] - '0');
@@ -307,6 +430,20 @@ static bool read_offset(const struct item *it, const char **p, const char *end, 
     return set_zone(f, name);
 }
 
+/* "Pacific Daylight Time", or one of the abbreviations. */
+static bool read_zone_name(bool full, const char **p, const char *end, struct fields *f)
+{
+    for (size_t i = 0; i < ARRAY_LEN(zone_names); i++) {
+        const char *name = full ? zone_names[i].name : zone_names[i].abbreviation;
+        size_t n = strlen(name);
+        if ((size_t)(end - *p) >= n && strncasecmp(*p, name, n) == 0 && (*p + n == end || !isalpha((unsigned char)(*p)[n]))) {
+            *p += n;
+            return set_zone(f, zone_names[i].id);
+        }
+    }
+    return false;
+}
+
 static bool read_zone_id(const char **p, const char *end, struct fields *f)
 {
     char name[64];
@@ -316,7 +453,9 @@ static bool read_zone_id(const char **p, const char *end, struct fields *f)
     for (; n > 0; n--) { /* the longest that is one */
         memcpy(name, *p, n);
         name[n] = 0;
-        if (set_zone(f, name)) {
+        const char *offset = strpbrk(name, "+-"); /* has two digits in each of its parts */
+        bool short_offset = offset && isdigit((unsigned char)offset[1]) && (offset - name == 3 || offset == name) && strlen(offset) < 6;
+        if (!short_offset && set_zone(f, name)) {
             *p += n;
             return true;
         }
@@ -354,15 +493,13 @@ static bool read_item(const struct datetime_pattern *p, const struct item *it, c
         case 'L': return put(&f->month, v, 1, 12);
         case 'd': return put(&f->day, v, 1, 31);
         case 'D': return put(&f->day_of_year, v, 1, 366);
-        case 'Q':
-        case 'q': return put(&f->quarter, v, 1, 4);
         case 'H': return put(&f->hour, v, 0, 23);
         case 'h': return put(&f->hour12, v % 12, 0, 11) && v >= 1 && v <= 12;
         case 'K': return put(&f->hour12, v, 0, 11);
         case 'k': return put(&f->hour24, v % 24, 0, 23) && v >= 1 && v <= 24;
         case 'm': return put(&f->minute, v, 0, 59);
         case 's': return put(&f->second, v, 0, 59);
-        default: return true; /* F says nothing that the date does not */
+        default: return true; /* the day of an era that no table has */
         }
     }
     switch (it->letter) {
@@ -370,7 +507,6 @@ static bool read_item(const struct datetime_pattern *p, const struct item *it, c
     case 'L':
         i = read_name(months, 12, it->count == 3 ? 3 : 0, s, end);
         return i >= 0 && put(&f->month, i + 1, 1, 12);
-    case 'E': return read_name(days_of_week, 7, it->count <= 3 ? 3 : 0, s, end) >= 0;
     case 'a': {
         static const char *const halves[] = {"AM", "PM"};
         i = read_name(halves, 2, 0, s, end);
@@ -391,13 +527,16 @@ static bool read_item(const struct datetime_pattern *p, const struct item *it, c
         f->micros = us;
         return n > 0;
     }
-    case 'V':
-    case 'z': return read_zone_id(s, end, f);
+    case 'z':
+        if (read_zone_name(it->count == 4, s, end, f))
+            return true;
+        return read_zone_id(s, end, f);
+    case 'V': return read_zone_id(s, end, f);
     case 'O':
     case 'X':
     case 'x':
     case 'Z': return read_offset(it, s, end, f);
-    default: return true;
+    default: return false; /* what datetime_pattern_reads refuses */
     }
 }
 
@@ -428,7 +567,7 @@ static bool read_all(const struct datetime_pattern *p, const char *s, size_t n, 
     static const int8_t lengths[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
     const char *at = s, *end = s + n;
     *f = (struct fields){.year = 1970, .month = -1, .day = -1, .day_of_year = -1, .hour = -1, .minute = -1, .second = -1,
-                         .half = -1, .quarter = -1, .hour12 = -1, .hour24 = -1};
+                         .half = -1, .hour12 = -1, .hour24 = -1};
     bool ok = read_items(p, 0, p->count, &at, end, f) && at == end;
     *ret_at = (size_t)(at - s);
     if (!ok)
@@ -522,6 +661,22 @@ static void write_offset(const struct item *it, int64_t offset_us, struct buf *o
         buf_addf(out, colon ? ":%02d" : "%02d", sec);
 }
 
+/* The name of the zone's time; what has no name is shown as the zone. */
+static void write_zone_name(bool full, int64_t utc_us, int64_t offset, const char *zone_name, struct buf *out)
+{
+    const struct zone *z = NULL;
+    struct error err = ERROR_INIT;
+    const char *name = zone_find(zone_name, &z, &err) == 0 ? zone_abbreviation(z, utc_us) : "";
+    error_fini(&err);
+    for (size_t i = 0; full && i < ARRAY_LEN(zone_names); i++) {
+        if (strcmp(zone_names[i].abbreviation, name) == 0 && zone_names[i].minutes == offset / 60000000) {
+            buf_adds(out, zone_names[i].name);
+            return;
+        }
+    }
+    buf_adds(out, full || !name[0] ? zone_name : name);
+}
+
 static void write_item(const struct datetime_pattern *p, const struct item *it, int64_t local, int64_t offset, const char *zone_name,
                        struct buf *out)
 {
@@ -538,7 +693,7 @@ static void write_item(const struct datetime_pattern *p, const struct item *it, 
         if (n == 2) {
             buf_addf(out, "%02d", (int)(era_year % 100));
         } else {
-            if (n >= 4 && era_year > 9999 && n == 4)
+            if (n >= 4 && era_year >= pow10_i64[n])
                 buf_addc(out, '+');
             buf_addf(out, "%0*lld", n, (long long)era_year);
         }
@@ -553,6 +708,7 @@ static void write_item(const struct datetime_pattern *p, const struct item *it, 
             buf_addf(out, "%0*u", n, m);
         return;
     case 'd': buf_addf(out, "%0*u", n, d); return;
+    case 'g': buf_addf(out, "%0*d", n, days + 40587); return; /* the modified Julian day */
     case 'D': buf_addf(out, "%0*d", n, days - days_from_civil(y, 1, 1) + 1); return;
     case 'Q':
     case 'q': {
@@ -582,8 +738,8 @@ static void write_item(const struct datetime_pattern *p, const struct item *it, 
         buf_fini(&b);
         return;
     }
-    case 'V':
-    case 'z': buf_adds(out, zone_name); return;
+    case 'V': buf_adds(out, zone_name); return;
+    case 'z': write_zone_name(n == 4, local - offset, offset, zone_name, out); return;
     default: write_offset(it, offset, out); return;
     }
 }

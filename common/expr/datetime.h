@@ -11,9 +11,11 @@
 struct zone;
 struct datetime_pattern;
 
-/* ERR_DATETIME_PATTERN_UNKNOWN when the pattern has letters that mean nothing. */
+/* One of ERR_DATETIME_PATTERN* when the pattern has what means nothing. */
 WARN_UNUSED int datetime_pattern_new(const char *p, size_t bytes, struct datetime_pattern **ret, struct error *err);
 void datetime_pattern_free(struct datetime_pattern *p); /* accepts NULL */
+/* The same errors when it has what can only be written: days of the week, quarters. To be asked before texts are read. */
+WARN_UNUSED int datetime_pattern_reads(const struct datetime_pattern *p, struct error *err);
 bool datetime_pattern_is(const struct datetime_pattern *p, const char *text, size_t bytes);
 
 /* Each false when the whole text does not follow the pattern or is no date; *ret_at: how many bytes were understood. */

@@ -358,7 +358,7 @@ int expr_call(struct arena *ar, const struct query_ctx *cx, const char *name, st
     }
     e->span = span;
     bool operator = strchr("+-*/%", row->name[0]) != NULL; /* shows what it turned into: a day added is date_add */
-    if ((c.whole && !(row->flags & FN_BARE) && !operator) || c.row != row)
+    if ((c.whole && !c.bare && !(row->flags & FN_BARE) && !operator) || c.row != row)
         e->name = call_name(ar, row, args, arg_count, span);
     else if (c.whole && c.whole == args[0])
         e->name = plain_name(ar, args[0]);

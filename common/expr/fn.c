@@ -223,6 +223,18 @@ int fn_constant_arg(struct fn_call *c, uint32_t i, const char *name, struct valu
     return expr_fold(c->ar, c->cx, e, ret, err);
 }
 
+int fn_out_of_range(struct fn_call *c, const char *name, int64_t v, const char *range, struct error *err)
+{
+    struct buf call = BUF_INIT, value = BUF_INIT;
+    call_text(c, &call);
+    buf_addf(&value, "%lld", (long long)v);
+    error_set(err, ERR_DATATYPE_MISMATCH_RANGE, "sqlExpr", call.data, "exprName", name, "currentValue", value.data, "valueRange", range, NULL);
+    error_at(err, c->span);
+    buf_fini(&call);
+    buf_fini(&value);
+    return (int)err->code;
+}
+
 int fn_become(struct fn_call *c, const char *name, struct expr **args, uint32_t count, struct error *err)
 {
     struct expr *e;
@@ -235,6 +247,17 @@ void fn_become_expr(struct fn_call *c, struct expr *e)
 {
     c->whole = e;
     c->type = e->type;
+}
+
+void text_quoted(const char *p, size_t n, struct buf *out)
+{
+    buf_addc(out, '\'');
+    for (size_t i = 0; i < n; i++) {
+        if (p[i] == '\\' || p[i] == '\'')
+            buf_addc(out, '\\');
+        buf_addc(out, p[i]);
+    }
+    buf_addc(out, '\'');
 }
 
 void *kernel_out(struct kernel *k, struct column *out)

@@ -18,6 +18,7 @@ struct fn_call {
     const struct type *type;
     bool nullable;
     enum eval_mode mode;
+    bool bare;          /* named as what it became */
     struct expr *whole; /* set instead of all that: the call is another expression (see fn_become) */
 };
 
@@ -102,6 +103,9 @@ int kernel_raise(struct kernel *k, enum errcode code, ...) __attribute__((sentin
     uint32_t i_##r = 0, r = 0;                                                                     \
     i_##r < (k)->sel_count && ((r = (k)->sel ? (k)->sel[i_##r] : i_##r), true);                    \
     i_##r++
+
+/* A text as messages show it: in single quotes, with a backslash before quotes and backslashes; appended. */
+void text_quoted(const char *p, size_t bytes, struct buf *out);
 
 /* 10^n for n in 0..38. */
 extern int128_t pow10_i128[39];

@@ -115,6 +115,8 @@ static int wrong_types(struct fn_call *c, struct error *err)
     plain.row = fn_find(operators[op]);
     if (a != b)
         return fn_diff_types(&plain, a, b, err);
+    if (op == ARITH_DIV)
+        return fn_wrong_operands(&plain, "(\"DOUBLE\" or \"DECIMAL\")", err);
     return fn_wrong_operands(&plain, op == ARITH_IDIV ? "(\"BIGINT\" or \"DECIMAL\" or \"INTERVAL YEAR TO MONTH\" or \"INTERVAL DAY TO SECOND\")"
                                                       : "(\"NUMERIC\" or \"INTERVAL DAY TO SECOND\" or \"INTERVAL YEAR TO MONTH\" or \"INTERVAL\")", err);
 }
@@ -129,9 +131,15 @@ static bool is_interval(const struct type *t)
     return t->id == TYPE_INTERVAL_YM || t->id == TYPE_INTERVAL_DT;
 }
 
+/* try_add and its like are null where what they turn into raises. */
 static int become(struct fn_call *c, const char *name, struct error *err)
 {
-    return fn_become(c, name, c->args, 2, err);
+    TRY(fn_become(c, name, c->args, 2, err));
+    if (c->mode == EVAL_TRY) {
+        c->whole->mode = EVAL_TRY;
+        c->whole->nullable = true;
+    }
+    return 0;
 }
 
 /* Dates and intervals: which function it really is. 0 with c->type set, an error, or -1: not of this kind. */
@@ -170,10 +178,12 @@ static int resolve_datetime(struct fn_call *c, enum arith op, struct error *err)
         fn_become_expr(c, expr_cast_must(c->ar, c->cx, sum, type_of(TYPE_STRING)));
         return 0;
     }
-    if (is_interval(a) && is_interval(b) && a->id == b->id && (op == ARITH_ADD || op == ARITH_SUB)) {
-        c->type = type_common(c->cx, a, b);
-        TRY(fn_cast_arg(c, 0, c->type, err));
-        return fn_cast_arg(c, 1, c->type, err);
+    if (is_interval(a) && is_interval(b) && a->id == b->id && (op == ARITH_ADD || op == ARITH_SUB || op == ARITH_IDIV)) {
+        const struct type *t = type_common(c->cx, a, b);
+        c->type = op == ARITH_IDIV ? type_of(TYPE_BIGINT) : t;
+        c->nullable |= c->mode != EVAL_ANSI;
+        TRY(fn_cast_arg(c, 0, t, err));
+        return fn_cast_arg(c, 1, t, err);
     }
     if ((is_interval(a) && type_is_numeric(b) && (op == ARITH_MUL || op == ARITH_DIV)) ||
         (type_is_numeric(a) && is_interval(b) && op == ARITH_MUL)) {
@@ -552,10 +562,135 @@ static int zero_divisor(struct kernel *k, enum arith op)
     return kernel_raise(k, ERR_DIVIDE_BY_ZERO, "config", "\"spark.sql.ansi.enabled\"", NULL);
 }
 
-static int decimal_overflow(struct kernel *k, int128_t v, unsigned scale)
+/* Decimal digits of numbers that no register holds, the last first; messages alone need them. */
+struct digits {
+    uint8_t at[240];
+    int count;
+};
+
+static void digits_of(int128_t v, int zeros, struct digits *ret)
+{
+    uint128_t u = v < 0 ? -(uint128_t)v : (uint128_t)v;
+    *ret = (struct digits){.count = zeros};
+    for (; u; u /= 10)
+        ret->at[ret->count++] = (uint8_t)(u % 10);
+}
+
+static void digits_multiply(const struct digits *a, const struct digits *b, struct digits *ret)
+{
+    *ret = (struct digits){.count = a->count + b->count};
+    for (int i = 0; i < a->count; i++) {
+        unsigned carry = 0;
+        for (int j = 0; j < b->count || carry; j++) {
+            carry += ret->at[i + j] + (j < b->count ? a->at[i] * b->at[j] : 0u);
+            ret->at[i + j] = (uint8_t)(carry % 10);
+            carry /= 10;
+        }
+    }
+}
+
+/* The sum, or the difference, a being the larger then. */
+static void digits_add(const struct digits *a, const struct digits *b, bool minus, struct digits *ret)
+{
+    int carry = 0, n = a->count > b->count ? a->count : b->count;
+    *ret = (struct digits){.count = n + 1};
+    for (int i = 0; i <= n; i++) {
+        int v = (i < a->count ? a->at[i] : 0) + (minus ? -1 : 1) * (i < b->count ? b->at[i] : 0) + carry;
+        carry = v < 0 ? -1 : v / 10;
+        ret->at[i] = (uint8_t)((v + 10) % 10);
+    }
+}
+
+/* a / b, rounded half up. */
+static void digits_divide(const struct digits *a, int128_t b, struct digits *ret)
+{
+    uint128_t y = b < 0 ? -(uint128_t)b : (uint128_t)b, rest = 0;
+    struct digits q = {.count = a->count}, one = {.at = {1}, .count = 1};
+    for (int i = a->count - 1; i >= 0; i--) {
+        uint128_t low = a->at[i];
+        for (int n = 0; n < 10; n++) { /* ten times the rest, modulo y */
+            if (low >= y - rest) {
+                low -= y - rest;
+                q.at[i]++;
+            } else {
+                low += rest;
+            }
+        }
+        rest = low;
+        for (; rest >= y; rest -= y)
+            q.at[i]++;
+    }
+    if (rest >= y - rest)
+        digits_add(&q, &one, false, ret);
+    else
+        *ret = q;
+}
+
+/* Java keeps 39 digits of a product: the rest is rounded away. */
+static void digits_round(struct digits *d, int keep)
+{
+    while (d->count > 0 && d->at[d->count - 1] == 0)
+        d->count--;
+    int drop = d->count - keep;
+    if (drop <= 0)
+        return;
+    struct digits one = {.count = drop + 1}, sum;
+    one.at[drop] = 1;
+    bool up = d->at[drop - 1] >= 5;
+    memset(d->at, 0, (size_t)drop);
+    if (up) {
+        digits_add(d, &one, false, &sum);
+        *d = sum;
+    }
+}
+
+static void digits_text(const struct digits *d, bool negative, int scale, struct buf *out)
+{
+    int n = d->count;
+    while (n > scale + 1 && d->at[n - 1] == 0)
+        n--;
+    buf_adds(out, negative ? "-" : "");
+    for (int i = n > scale ? n - 1 : scale; i >= 0; i--) {
+        buf_addc(out, (char)('0' + (i < n ? d->at[i] : 0)));
+        if (i == scale && i > 0)
+            buf_addc(out, '.');
+    }
+}
+
+/* The value that does not fit, in full. */
+static void overflown(enum arith op, int128_t a, int sa, int128_t b, int sb, int scale, struct buf *out)
+{
+    struct digits x, y, r;
+    int wide = sa > sb ? sa : sb;
+    bool negative = (a < 0) != (b < 0);
+    if (op == ARITH_MUL) {
+        digits_of(a, 0, &x);
+        digits_of(b, 0, &y);
+        digits_multiply(&x, &y, &r);
+        digits_round(&r, 39);
+        int drop = 0; /* rounded digits are not shown */
+        while (drop < sa + sb && r.count > 39 && drop < r.count - 39)
+            drop++;
+        memmove(r.at, r.at + drop, sizeof r.at - (size_t)drop);
+        r.count -= drop;
+        digits_text(&r, negative, sa + sb - drop, out);
+    } else if (op == ARITH_ADD || op == ARITH_SUB) {
+        bool minus = (a < 0) != ((op == ARITH_SUB) != (b < 0));
+        digits_of(a, wide - sa, &x);
+        digits_of(b, wide - sb, &y);
+        digits_add(&x, &y, minus, &r); /* what overflows has operands of one sign, or the first is the larger */
+        digits_text(&r, a < 0, wide, out);
+    } else {
+        digits_of(a, scale - sa + sb > 0 ? scale - sa + sb : 0, &x);
+        digits_divide(&x, b, &r);
+        digits_text(&r, negative, scale, out);
+    }
+}
+
+static int decimal_overflow(struct kernel *k, enum arith op, int128_t a, int sa, int128_t b, int sb)
 {
     struct buf text = BUF_INIT, p = BUF_INIT, s = BUF_INIT;
-    format_decimal(v, scale, &text);
+    overflown(op, a, sa, b, sb, k->node->type->scale, &text);
     buf_addf(&p, "%u", k->node->type->precision);
     buf_addf(&s, "%u", k->node->type->scale);
     int rc = kernel_raise(k, ERR_NUMERIC_RANGE, "value", text.data, "precision", p.data, "scale", s.data, "config",
@@ -581,7 +716,7 @@ static int run_decimal(struct kernel *k, enum arith op, const struct column *arg
         bool ok = !zero && dec_one(op, a, sa, b, sb, t, &v);
         if (!ok) {
             if (k->node->mode == EVAL_ANSI)
-                return zero ? zero_divisor(k, op) : decimal_overflow(k, a, (unsigned)sa);
+                return zero ? zero_divisor(k, op) : decimal_overflow(k, op, a, sa, b, sb);
             if (!nulls)
                 nulls = kernel_nulls(k, out);
             nulls[r] = 1;

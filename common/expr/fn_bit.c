@@ -7,7 +7,8 @@ static int resolve_bits(struct fn_call *c, struct error *err)
     const struct type *t = c->args[0]->type;
     for (uint32_t i = 0; i < c->arg_count; i++) {
         const struct type *u = c->args[i]->type;
-        if (!type_is_integral(u) && u->id != TYPE_NULL && u->id != TYPE_STRING)
+        bool text = u->id == TYPE_STRING && (c->arg_count == 2 || !c->cx->ansi);
+        if (!type_is_integral(u) && u->id != TYPE_NULL && !text)
             return fn_wrong_arg(c, i, "INTEGRAL", err);
         if (u->id == TYPE_STRING)
             u = type_of(TYPE_BIGINT);

@@ -1,5 +1,6 @@
 /* CAST and TRY_CAST among all types, by Spark's rules for ANSI, legacy and try modes. */
 #include <math.h>
+#include <stdlib.h>
 
 #include "common/expr/fn_impl.h"
 #include "common/expr/parse.h"
@@ -414,6 +415,25 @@ static int raise_stored(struct kernel *k, const char *from, const char *to)
     return rc;
 }
 
+/* "1.5E10" as 15000000000: how Java shows the decimal that a floating-point number becomes. */
+static void without_exponent(struct buf *text)
+{
+    char *e = memchr(text->data, 'E', text->bytes), *point = memchr(text->data, '.', text->bytes);
+    long exponent = e ? strtol(e + 1, NULL, 10) : 0;
+    if (!e || !point || exponent <= 0)
+        return;
+    struct buf plain = BUF_INIT;
+    buf_add(&plain, text->data, (size_t)(point - text->data));
+    size_t fraction = (size_t)(e - point) - 1;
+    for (long i = 0; i < exponent || i < (long)fraction; i++) {
+        if (i == exponent)
+            buf_addc(&plain, '.');
+        buf_addc(&plain, i < (long)fraction ? point[1 + i] : '0');
+    }
+    buf_fini(text);
+    *text = plain;
+}
+
 static int raise(struct kernel *k, const struct column *col, uint32_t row, enum outcome what)
 {
     struct buf plain = BUF_INIT, value = BUF_INIT, from = BUF_INIT, to = BUF_INIT;
@@ -426,8 +446,14 @@ static int raise(struct kernel *k, const struct column *col, uint32_t row, enum 
         format_decimal(v.i, 6, &plain);
     else
         column_format(col, row, k->cx->zone, "NULL", &plain);
+    if (t->id == TYPE_DECIMAL && (col->type->id == TYPE_DOUBLE || col->type->id == TYPE_FLOAT))
+        without_exponent(&plain);
+    if (t->id == TYPE_DECIMAL && col->type->id == TYPE_BOOLEAN) {
+        buf_reset(&plain);
+        buf_addc(&plain, v.i ? '1' : '0');
+    }
     if (text)
-        buf_addf(&value, "'%s'", plain.data ? plain.data : "");
+        text_quoted(plain.data ? plain.data : "", plain.bytes, &value);
     else
         value_literal(&v, &value);
     int rc;

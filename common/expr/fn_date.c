@@ -304,6 +304,7 @@ static int run_add_interval(struct kernel *k, const struct column *args, struct 
     void *data = kernel_out(k, out);
     bool sub = k->node->fn->name[1] == 's';
     const struct type *t = args[0].type;
+    uint8_t *nulls = NULL;
     KERNEL_EACH_VALUE(k, r) {
         int64_t n = arg_i64(&args[1], r), v = arg_i64(&args[0], r);
         if (sub)
@@ -320,7 +321,9 @@ static int run_add_interval(struct kernel *k, const struct column *args, struct 
             int64_t days = n / US_DAY;
             ((int64_t *)data)[r] = from_local(k, t, local_us(k, &args[0], r) + days * US_DAY) + n % US_DAY;
         } else if (__builtin_add_overflow(v, n, &((int64_t *)data)[r])) {
-            return kernel_raise(k, ERR_DATETIME_OVERFLOW, "operation", "adding the interval", NULL);
+            if (k->node->mode != EVAL_TRY)
+                return kernel_raise(k, ERR_DATETIME_OVERFLOW, "operation", "adding the interval", NULL);
+            kernel_set_null(k, out, &nulls, r);
         }
     }
     return 0;
@@ -338,13 +341,19 @@ static int run_mul_interval(struct kernel *k, const struct column *args, struct 
 {
     void *data = kernel_out(k, out);
     bool divide = k->node->fn->name[1] == 'd';
+    uint8_t *nulls = NULL;
     KERNEL_EACH_VALUE(k, r) {
         double f = ((const double *)args[1].data)[args[1].kind == COL_CONST ? 0 : r];
-        if (divide && f == 0)
-            return kernel_raise(k, ERR_DIVIDE_BY_ZERO, "config", "\"spark.sql.ansi.enabled\"", NULL);
         double v = divide ? (double)arg_i64(&args[0], r) / f : (double)arg_i64(&args[0], r) * f;
-        if (!(v > -9.2e18 && v < 9.2e18))
-            return kernel_raise(k, ERR_INTERVAL_OVERFLOW, NULL);
+        double limit = out->phys == PHYS_I32 ? 0x1p31 : 9.2e18;
+        if (!(v > -limit && v < limit)) { /* by zero too */
+            if (k->node->mode == EVAL_TRY) {
+                kernel_set_null(k, out, &nulls, r);
+                continue;
+            }
+            return divide && f == 0 ? kernel_raise(k, ERR_DIVIDE_BY_ZERO, "config", "\"spark.sql.ansi.enabled\"", NULL)
+                                    : kernel_raise(k, ERR_INTERVAL_OVERFLOW, NULL);
+        }
         int64_t x = (int64_t)(v < 0 ? v - 0.5 : v + 0.5);
         if (out->phys == PHYS_I32)
             ((int32_t *)data)[r] = (int32_t)x;
@@ -662,10 +671,10 @@ const struct fn_row fn_date_rows[] = {
     {"dateadd", 2, 2, D, resolve_add_days, run_add_days, "days later"},
     {"date_sub", 2, 2, D, resolve_add_days, run_add_days, "days earlier"},
     {"add_months", 2, 2, D, resolve_add_months, run_add_months, "months later"},
-    {"_add_interval", 2, 2, D | FN_RAISES_ALWAYS, resolve_add_interval, run_add_interval, "an interval later"},
-    {"_sub_interval", 2, 2, D | FN_RAISES_ALWAYS, resolve_add_interval, run_add_interval, "an interval earlier"},
-    {"_mul_interval", 2, 2, D | FN_RAISES_ALWAYS, resolve_mul_interval, run_mul_interval, "an interval so many times"},
-    {"_div_interval", 2, 2, D | FN_RAISES_ALWAYS, resolve_mul_interval, run_mul_interval, "a part of an interval"},
+    {"_add_interval", 2, 2, D | FN_RAISES_ALWAYS | FN_OWN_NULLS, resolve_add_interval, run_add_interval, "an interval later"},
+    {"_sub_interval", 2, 2, D | FN_RAISES_ALWAYS | FN_OWN_NULLS, resolve_add_interval, run_add_interval, "an interval earlier"},
+    {"_mul_interval", 2, 2, D | FN_RAISES_ALWAYS | FN_OWN_NULLS, resolve_mul_interval, run_mul_interval, "an interval so many times"},
+    {"_div_interval", 2, 2, D | FN_RAISES_ALWAYS | FN_OWN_NULLS, resolve_mul_interval, run_mul_interval, "a part of an interval"},
     {"datediff", 2, 2, D, resolve_datediff, run_datediff, "days from the second date to the first"},
     {"date_diff", 2, 2, D, resolve_datediff, run_datediff, "days from the second date to the first"},
     {"_date_minus_date", 2, 2, D, resolve_datediff, run_datediff, "days between, as an interval"},

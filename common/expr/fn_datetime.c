@@ -23,7 +23,7 @@ static void pattern_free(void *p)
     datetime_pattern_free(p);
 }
 
-static int get_pattern(struct kernel *k, const struct column *col, uint32_t r, const struct datetime_pattern **ret)
+static int get_pattern(struct kernel *k, const struct column *col, uint32_t r, bool reading, const struct datetime_pattern **ret)
 {
     const struct strview *s = arg_text(col, r);
     struct datetime_pattern *p = k->cache->data;
@@ -33,6 +33,8 @@ static int get_pattern(struct kernel *k, const struct column *col, uint32_t r, c
             return (int)k->err->code;
         }
         kernel_cache_set(k, p, pattern_free);
+        if (reading)
+            TRY(datetime_pattern_reads(p, k->err));
     }
     *ret = p;
     return 0;
@@ -57,7 +59,7 @@ static int run_date_format(struct kernel *k, const struct column *args, struct c
     int rc = 0;
     int64_t unit = args[0].type->id == TYPE_BIGINT ? US_SECOND : 1; /* from_unixtime has seconds */
     KERNEL_EACH_VALUE(k, r) {
-        if ((!p || args[1].kind != COL_CONST) && (rc = get_pattern(k, &args[1], r, &p)) != 0)
+        if ((!p || args[1].kind != COL_CONST) && (rc = get_pattern(k, &args[1], r, false, &p)) != 0)
             break;
         int64_t us = arg_i64(&args[0], r) * unit, offset = zone_offset_us(k->cx->zone, us);
         buf_reset(&b);
@@ -101,7 +103,7 @@ static int run_parse(struct kernel *k, const struct column *args, struct column 
     bool ntz = k->node->type->id == TYPE_TIMESTAMP_NTZ;
     KERNEL_EACH_VALUE(k, r) {
         if (!p || args[1].kind != COL_CONST)
-            TRY(get_pattern(k, &args[1], r, &p));
+            TRY(get_pattern(k, &args[1], r, true, &p));
         const struct strview *s = arg_text(&args[0], r);
         size_t at;
         bool ok = ntz ? datetime_parse_ntz(p, strview_data(s), s->bytes, &o[r], &at)

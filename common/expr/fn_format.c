@@ -145,7 +145,17 @@ static void format_pattern(const struct column *col, uint32_t r, const struct nu
         buf_fini(&digits);
         return;
     }
-    even_digits(col, r, f->places_max, &negative, &digits);
+    even_digits(col, r, f->places_max + (f->percent ? 2 : 0), &negative, &digits);
+    if (f->percent) { /* the point two places on */
+        char *dot = memchr(digits.data, '.', digits.bytes);
+        memmove(dot, dot + 1, 2);
+        dot[2] = '.';
+        size_t zeros = 0;
+        while (digits.data[zeros] == '0' && digits.data + zeros + 1 < dot + 2)
+            zeros++;
+        digits.bytes -= zeros + (dot + 3 == digits.data + digits.bytes);
+        memmove(digits.data, digits.data + zeros, digits.bytes);
+    }
     char *p = digits.data;
     size_t n = digits.bytes;
     char *point = memchr(p, '.', n);
@@ -178,11 +188,15 @@ static void format_pattern(const struct column *col, uint32_t r, const struct nu
 static int resolve_format_number(struct fn_call *c, struct error *err)
 {
     const struct type *t = c->args[0]->type;
-    if (!type_is_numeric(t))
+    if (t->id == TYPE_NULL)
         TRY(fn_cast_arg(c, 0, type_of(TYPE_DOUBLE), err));
+    else if (!type_is_numeric(t))
+        return fn_wrong_arg(c, 0, "NUMERIC", err);
     t = c->args[1]->type;
-    if (t->id != TYPE_STRING)
+    if (t->id == TYPE_NULL)
         TRY(fn_cast_arg(c, 1, type_of(TYPE_INT), err));
+    else if (t->id != TYPE_STRING && t->id != TYPE_INT)
+        return fn_wrong_arg(c, 1, "(\"INT\" or \"STRING\")", err);
     c->type = type_of(TYPE_STRING);
     c->nullable = true;
     return 0;
@@ -407,7 +421,7 @@ static int format_row(struct kernel *k, const struct column *args, uint32_t r, s
         if (at > p && at < end && *at == '$') {
             index = number;
             if (index == 0)
-                return bad_format(k, "arguments are numbered from 1");
+                return kernel_raise(k, ERR_INVALID_ARG_ZERO, "functionName", "`format_string`", "parameter", "`strfmt`", NULL);
             p = at + 1;
         }
         for (; p < end && strchr("-+ 0,(#", *p); p++) {
@@ -483,7 +497,7 @@ static int resolve_hex(struct fn_call *c, struct error *err)
 {
     const struct type *t = c->args[0]->type;
     if (t->id != TYPE_STRING && t->id != TYPE_BINARY && t->id != TYPE_BIGINT)
-        TRY(fn_cast_arg(c, 0, type_of(TYPE_BIGINT), err));
+        TRY(fn_cast_arg(c, 0, type_of(type_is_numeric(t) || t->id == TYPE_NULL ? TYPE_BIGINT : TYPE_STRING), err));
     c->type = type_of(TYPE_STRING);
     return 0;
 }

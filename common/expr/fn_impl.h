@@ -118,6 +118,8 @@ int fn_data_diff_types(struct fn_call *c, const char *name, uint32_t first, uint
 int fn_wrong_arg(struct fn_call *c, uint32_t i, const char *required, struct error *err);
 /* The constant value of argument i; an error when it has none. */
 int fn_constant_arg(struct fn_call *c, uint32_t i, const char *name, struct value *ret, struct error *err);
+/* The constant `name` has a value outside of the range: DATATYPE_MISMATCH.VALUE_OUT_OF_RANGE. */
+int fn_out_of_range(struct fn_call *c, const char *name, int64_t v, const char *range, struct error *err);
 /* Replaces the call by name(args): what Spark calls a runtime-replaceable function. */
 int fn_become(struct fn_call *c, const char *name, struct expr **args, uint32_t count, struct error *err);
 /* Replaces the call by an expression that is bound already. */

@@ -35,11 +35,11 @@ static void like_free(void *data)
 static int bad_escape(struct kernel *k, const struct strview *pattern, const char *at)
 {
     struct buf format = BUF_INIT, ch = BUF_INIT;
-    buf_addf(&format, "'%.*s'", (int)pattern->bytes, strview_data(pattern));
+    text_quoted(strview_data(pattern), pattern->bytes, &format);
     int rc;
     if (at) {
         uint32_t left = (uint32_t)(strview_data(pattern) + pattern->bytes - at), n = utf8_bytes((unsigned char)at[0]);
-        buf_addf(&ch, "'%.*s'", (int)(n < left ? n : left), at);
+        text_quoted(at, n < left ? n : left, &ch);
         rc = kernel_raise(k, ERR_LIKE_ESCAPE_MIDDLE, "format", format.data, "char", ch.data, NULL);
     } else {
         rc = kernel_raise(k, ERR_LIKE_ESCAPE_END, "format", format.data, NULL);
@@ -201,8 +201,32 @@ static int resolve_ilike(struct fn_call *c, struct error *err)
     return 0;
 }
 
+/* _likeany(text, patterns...) and its like: one comparison for each pattern. */
+static int resolve_like_list(struct fn_call *c, struct error *err)
+{
+    const char *n = c->row->name + 1;
+    bool negate = str_has_prefix(n, "not"), ilike = strstr(n, "ilike") != NULL, any = strstr(n, "any") != NULL;
+    struct expr *whole = NULL;
+    c->bare = false;
+    for (uint32_t i = 1; i < c->arg_count; i++) {
+        struct expr *pair[2] = {c->args[0], c->args[i]}, *e;
+        c->bare |= c->args[i]->type->id != TYPE_STRING || !expr_is_foldable(c->args[i]); /* Spark names the comparisons then */
+        TRY(expr_call(c->ar, c->cx, ilike ? "ilike" : "like", pair, 2, c->span, &e, err));
+        if (negate)
+            TRY(expr_call(c->ar, c->cx, "not", &e, 1, c->span, &e, err));
+        struct expr *both[2] = {whole, e};
+        if (whole)
+            TRY(expr_call(c->ar, c->cx, any ? "or" : "and", both, 2, c->span, &e, err));
+        whole = e;
+    }
+    fn_become_expr(c, whole);
+    return 0;
+}
 
+#define LIST(name) {name, 2, 255, FN_NULL_ANY, resolve_like_list, NULL, "comparisons of a text with several patterns"}
 const struct fn_row fn_like_rows[] = {
     {"like", 2, 3, FN_NULL_ANY | FN_RAISES_PATTERN, resolve_like, run_like, "whether the text matches the pattern, where % is any text and _ any character"},
     {"ilike", 2, 3, FN_NULL_ANY | FN_RAISES_PATTERN, resolve_ilike, run_like, "like, without regard to case"},
+    LIST("_likeany"), LIST("_likeall"), LIST("_notlikeany"), LIST("_notlikeall"),
+    LIST("_ilikeany"), LIST("_ilikeall"), LIST("_notilikeany"), LIST("_notilikeall"),
     {0}};

@@ -126,7 +126,10 @@ static int resolve_nanvl(struct fn_call *c, struct error *err)
 
 static int resolve_isnan(struct fn_call *c, struct error *err)
 {
-    if (c->args[0]->type->id != TYPE_FLOAT)
+    const struct type *t = c->args[0]->type;
+    if (!type_is_numeric(t) && t->id != TYPE_STRING && t->id != TYPE_NULL)
+        return fn_wrong_arg(c, 0, "(\"DOUBLE\" or \"FLOAT\")", err);
+    if (t->id != TYPE_FLOAT)
         TRY(fn_cast_arg(c, 0, type_of(TYPE_DOUBLE), err));
     c->type = type_of(TYPE_BOOLEAN);
     return 0;

@@ -78,13 +78,19 @@ static int run_angle(struct kernel *k, const struct column *args, struct column 
     return 0;
 }
 
+/* As Java has it: no number to the power of none, nor 1 to an infinite one. */
+static double power(double a, double b)
+{
+    return b == 0 ? 1 : isnan(b) || (fabs(a) == 1 && isinf(b)) ? NAN : pow(a, b);
+}
+
 static int run_binary(struct kernel *k, const struct column *args, struct column *out)
 {
     const char *n = k->node->fn->name;
     double *o = kernel_out(k, out);
     for (KERNEL_EACH(k, r)) {
         double a = arg_f64(&args[0], r), b = arg_f64(&args[1], r);
-        o[r] = n[0] == 'p' ? pow(a, b) : n[0] == 'h' ? hypot(a, b) : atan2(a, b);
+        o[r] = n[0] == 'p' ? power(a, b) : n[0] == 'h' ? hypot(a, b) : atan2(a + 0.0, b + 0.0); /* no zero has a sign */
     }
     return 0;
 }
@@ -126,11 +132,23 @@ static int resolve_constant(struct fn_call *c, struct error *err)
     return 0;
 }
 
+static int resolve_sign(struct fn_call *c, struct error *err)
+{
+    const struct type *t = c->args[0]->type;
+    if (t->id == TYPE_BOOLEAN || t->id == TYPE_BINARY || t->id == TYPE_DATE || t->id == TYPE_TIMESTAMP || t->id == TYPE_TIMESTAMP_NTZ)
+        return fn_wrong_arg(c, 0, "(\"DOUBLE\" or \"INTERVAL YEAR TO MONTH\" or \"INTERVAL DAY TO SECOND\")", err);
+    if (t->id != TYPE_INTERVAL_YM && t->id != TYPE_INTERVAL_DT)
+        return doubles(c, err);
+    c->type = type_of(TYPE_DOUBLE);
+    return 0;
+}
+
 static int run_sign(struct kernel *k, const struct column *args, struct column *out)
 {
     double *o = kernel_out(k, out);
+    bool real = args[0].phys == PHYS_F64;
     for (KERNEL_EACH(k, r)) {
-        double v = arg_f64(&args[0], r);
+        double v = real ? arg_f64(&args[0], r) : (double)arg_i64(&args[0], r);
         o[r] = v > 0 ? 1 : v < 0 ? -1 : v;
     }
     return 0;
@@ -144,6 +162,13 @@ static int need_constant(struct fn_call *c, int64_t *ret, struct error *err)
     if (c->arg_count == 1)
         return 0;
     struct value v;
+    bool whole = c->row->name[0] == 'c' || c->row->name[0] == 'f';
+    if (whole && (c->args[1]->type->id != TYPE_INT || !expr_is_foldable(c->args[1]))) {
+        error_set(err, ERR_NON_FOLDABLE_INT, "funcName", c->row->name[0] == 'c' ? "`ceil`" : "`floor`", "paramName", "`scale`", "paramType",
+                  "\"INT\"", NULL);
+        error_at(err, c->span);
+        return (int)err->code;
+    }
     TRY(fn_cast_arg(c, 1, type_of(TYPE_INT), err));
     TRY(fn_constant_arg(c, 1, "scale", &v, err));
     *ret = v.null ? 0 : v.i;
@@ -155,11 +180,13 @@ static int resolve_round(struct fn_call *c, struct error *err)
     int64_t s;
     TRY(need_constant(c, &s, err));
     const struct type *t = c->args[0]->type;
-    if (!type_is_numeric(t)) {
-        t = type_of(TYPE_DOUBLE);
-        TRY(fn_cast_arg(c, 0, t, err));
-    }
-    bool whole = c->row->name[0] == 'c' || c->row->name[0] == 'f';
+    bool whole = c->row->name[0] == 'c' || c->row->name[0] == 'f', text = t->id == TYPE_STRING;
+    if (!type_is_numeric(t) && !text && t->id != TYPE_NULL)
+        return fn_wrong_arg(c, 0, !whole ? "NUMERIC" : c->arg_count == 2 ? "DECIMAL" : "(\"DOUBLE\" or \"DECIMAL\" or \"BIGINT\")", err);
+    if (whole && text && c->arg_count == 2)
+        TRY(fn_cast_arg(c, 0, t = type_decimal(38, 18), err));
+    if (!type_is_numeric(t))
+        TRY(fn_cast_arg(c, 0, t = type_of(TYPE_DOUBLE), err));
     if (t->id == TYPE_DECIMAL) {
         int whole_digits = t->precision - t->scale + 1, scale = t->scale < s ? t->scale : s < 0 ? 0 : (int)s;
         if (s < 0 && whole_digits < 1 - s)
@@ -167,8 +194,8 @@ static int resolve_round(struct fn_call *c, struct error *err)
         int p = whole_digits + scale;
         c->type = type_decimal(p > 38 ? 38 : p < 1 ? 1 : (unsigned)p, (unsigned)scale);
     } else if (whole) {
-        if (c->arg_count == 2) { /* Spark goes through decimal(30,15) for a double */
-            const struct type *d = type_is_integral(t) ? decimal_of_integral(t) : type_decimal(30, 15);
+        if (c->arg_count == 2) { /* Spark goes through the decimal that holds most of the type's values */
+            const struct type *d = type_is_integral(t) ? decimal_of_integral(t) : t->id == TYPE_FLOAT ? type_decimal(14, 7) : type_decimal(30, 15);
             TRY(fn_cast_arg(c, 0, d, err));
             return resolve_round(c, err);
         }
@@ -229,6 +256,8 @@ static double round_real(double v, bool is_float, int64_t s, enum rounding how)
 {
     if (s >= 300)
         return v;
+    if (s < -308)
+        return 0;
     double p = pow(10, (double)(s < 0 ? -s : s));
     long double x = s < 0 ? (long double)v / p : (long double)v * p;
     long double f = floorl(x);
@@ -410,8 +439,8 @@ const struct fn_row fn_math_rows[] = {
     {"log", 1, 2, FN_NULL_ANY | FN_OWN_NULLS, resolve_log, run_log, "logarithm to a base"},
     {"pi", 0, 0, FN_NEVER_NULL, resolve_constant, run_constant, "3.14159..."},
     {"e", 0, 0, FN_NEVER_NULL, resolve_constant, run_constant, "2.71828..."},
-    {"sign", 1, 1, FN_NULL_ANY, doubles, run_sign, "-1, 0 or 1"},
-    {"signum", 1, 1, FN_NULL_ANY, doubles, run_sign, "-1, 0 or 1"},
+    {"sign", 1, 1, FN_NULL_ANY, resolve_sign, run_sign, "-1, 0 or 1"},
+    {"signum", 1, 1, FN_NULL_ANY, resolve_sign, run_sign, "-1, 0 or 1"},
     {"round", 1, 2, FN_NULL_ANY | FN_RAISES_ALWAYS, resolve_round, run_round, "rounded, ties away from zero"},
     {"bround", 1, 2, FN_NULL_ANY | FN_RAISES_ALWAYS, resolve_round, run_round, "rounded, ties to even"},
     {"ceil", 1, 2, FN_NULL_ANY | FN_RAISES_ALWAYS, resolve_round, run_round, "rounded up"},

@@ -5,6 +5,9 @@
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
+#include <ctype.h>
+#include <stdlib.h>
+
 #include "common/expr/fn_impl.h"
 
 struct regex {
@@ -31,50 +34,199 @@ static void regex_free(void *data)
     xfree(re);
 }
 
-/* \p{Alpha} and its like: PCRE2 has them as [:alpha:]. */
-static void translate(const char *p, size_t n, struct buf *out)
+/* ---- Java's patterns in PCRE2's words ---- */
+
+/* What follows \p or \P in braces, and what stands for it inside of a class. */
+static const struct {
+    const char *java, *pcre;
+} properties[] = {{"Alpha", "[:alpha:]"}, {"Digit", "[:digit:]"}, {"Alnum", "[:alnum:]"}, {"Punct", "[:punct:]"}, {"Upper", "[:upper:]"},
+                  {"Lower", "[:lower:]"}, {"Space", "[:space:]"}, {"XDigit", "[:xdigit:]"}, {"Blank", "[:blank:]"},
+                  {"Cntrl", "[:cntrl:]"}, {"Graph", "[:graph:]"}, {"Print", "[:print:]"}, {"ASCII", "[:ascii:]"},
+                  {"javaUpperCase", "\\p{Lu}"}, {"javaLowerCase", "\\p{Ll}"}, {"javaTitleCase", "\\p{Lt}"},
+                  {"javaLetter", "\\p{L}"}, {"javaDigit", "\\p{Nd}"}, {"javaLetterOrDigit", "\\p{L}\\p{Nd}"},
+                  {"javaWhitespace", "\\t-\\r\\x{1c}-\\x{20}\\x{1680}\\x{2000}-\\x{2006}\\x{2008}-\\x{200a}\\x{2028}\\x{2029}\\x{205f}\\x{3000}"},
+                  {"IsAlphabetic", "\\p{L}\\p{Nl}"}, {"IsLetter", "\\p{L}"}, {"IsDigit", "\\p{Nd}"}, {"IsUppercase", "\\p{Lu}"},
+                  {"IsLowercase", "\\p{Ll}"}, {"IsPunctuation", "\\p{P}"}, {"IsWhite_Space", "\\t-\\r\\x{85}\\p{Z}"},
+                  {"IsIdeographic", "\\p{Han}"}, {"InBasicLatin", "\\x00-\\x7f"}, {"InLatin1Supplement", "\\x{80}-\\x{ff}"},
+                  {"InLatin-1Supplement", "\\x{80}-\\x{ff}"}, {"InGreek", "\\x{370}-\\x{3ff}"}, {"InCyrillic", "\\x{400}-\\x{4ff}"},
+                  {"InHebrew", "\\x{590}-\\x{5ff}"}, {"InArabic", "\\x{600}-\\x{6ff}"}, {"InThai", "\\x{e00}-\\x{e7f}"},
+                  {"InHiragana", "\\x{3040}-\\x{309f}"}, {"InKatakana", "\\x{30a0}-\\x{30ff}"},
+                  {"InCJKUnifiedIdeographs", "\\x{4e00}-\\x{9fff}"}, {"InHangulSyllables", "\\x{ac00}-\\x{d7af}"}};
+
+struct java {
+    const char *p, *end;
+    bool fold;    /* (?i) without u: only ASCII letters lose their case */
+    struct buf *out;
+};
+
+static bool is_hex(const char *p, size_t n)
 {
-    static const struct {
-        const char *java, *posix;
-    } classes[] = {{"Alpha", "alpha"}, {"Digit", "digit"}, {"Alnum", "alnum"}, {"Punct", "punct"}, {"Upper", "upper"},
-                   {"Lower", "lower"}, {"Space", "space"}, {"XDigit", "xdigit"}, {"Blank", "blank"}, {"Cntrl", "cntrl"},
-                   {"Graph", "graph"}, {"Print", "print"}, {"ASCII", "ascii"}};
-    bool in_class = false;
     for (size_t i = 0; i < n; i++) {
-        if (p[i] == '\\' && i + 1 < n) {
-            bool done = false;
-            for (size_t c = 0; (p[i + 1] == 'p' || p[i + 1] == 'P') && c < ARRAY_LEN(classes) && !done; c++) {
-                size_t len = strlen(classes[c].java);
-                if (i + 3 + len >= n || p[i + 2] != '{' || strncmp(p + i + 3, classes[c].java, len) != 0 || p[i + 3 + len] != '}')
-                    continue;
-                const char *no = p[i + 1] == 'P' ? "^" : "";
-                buf_addf(out, in_class ? "[:%s%s:]" : "[[:%s%s:]]", no, classes[c].posix);
-                i += 3 + len;
-                done = true;
-            }
-            if (done)
+        if (!isxdigit((unsigned char)p[i]))
+            return false;
+    }
+    return true;
+}
+
+/* An escape, whose meaning inside of a class is the same but for properties. */
+static void add_escape(struct java *j, bool in_class)
+{
+    size_t left = (size_t)(j->end - j->p);
+    char c = left > 1 ? j->p[1] : 0;
+    if ((c == 'p' || c == 'P') && left > 3 && j->p[2] == '{') {
+        const char *name = j->p + 3, *close = memchr(name, '}', left - 3);
+        size_t n = close ? (size_t)(close - name) : 0;
+        for (size_t i = 0; close && i < ARRAY_LEN(properties); i++) {
+            if (strlen(properties[i].java) != n || memcmp(properties[i].java, name, n) != 0)
                 continue;
-            if (p[i + 1] == 'p' && i + 4 < n && strncmp(p + i + 2, "{Is", 3) == 0) { /* \p{IsL}: scripts and categories */
-                buf_adds(out, "\\p{");
-                i += 4;
-                continue;
-            }
-            buf_add(out, p + i, 2);
-            i++;
+            const char *text = properties[i].pcre;
+            if (!in_class)
+                buf_addf(j->out, "[%s%s]", c == 'P' ? "^" : "", text);
+            else if (c == 'P' && text[0] == '[')
+                buf_addf(j->out, "[:^%s", text + 2);
+            else if (c == 'P' && strchr(text, '}') && strchr(text, '}')[1] == 0)
+                buf_addf(j->out, "\\P%s", text + 2);
+            else
+                buf_adds(j->out, text);
+            j->p = close + 1;
+            return;
+        }
+        if (n > 2 && strncmp(name, "Is", 2) == 0) { /* scripts and categories */
+            buf_addf(j->out, "\\%c{%.*s}", c, (int)n - 2, name + 2);
+            j->p = close + 1;
+            return;
+        }
+    }
+    if (c == 'u' && left >= 6 && is_hex(j->p + 2, 4)) {
+        unsigned v = (unsigned)strtoul((char[]){j->p[2], j->p[3], j->p[4], j->p[5], 0}, NULL, 16);
+        j->p += 6;
+        if (v >= 0xd800 && v < 0xdc00 && j->end - j->p >= 6 && j->p[0] == '\\' && j->p[1] == 'u' && is_hex(j->p + 2, 4)) {
+            unsigned low = (unsigned)strtoul((char[]){j->p[2], j->p[3], j->p[4], j->p[5], 0}, NULL, 16);
+            v = 0x10000 + ((v - 0xd800) << 10) + ((low - 0xdc00) & 0x3ff);
+            j->p += 6;
+        }
+        buf_addf(j->out, "\\x{%x}", v);
+        return;
+    }
+    if (c == '0' && left > 2 && j->p[2] >= '0' && j->p[2] <= '7') {
+        size_t n = 1, most = j->p[2] <= '3' ? 3 : 2;
+        while (n < most && n + 2 < left && j->p[2 + n] >= '0' && j->p[2 + n] <= '7')
+            n++;
+        buf_addf(j->out, "\\o{%.*s}", (int)n, j->p + 2);
+        j->p += 2 + n;
+        return;
+    }
+    buf_add(j->out, j->p, left > 1 ? 2 : left);
+    j->p += left > 1 ? 2 : left;
+}
+
+/*
+ * A class, at its bracket. Java's have classes inside, whose union counts, and intersections; PCRE2's do not. What
+ * is plain stays a class; what is not becomes alternatives and looks ahead: [ab[^c]] is (?:[ab]|[^c]), [a-z&&[^x]]
+ * is (?:(?=[a-z])[^x]), and a negation of either (?:(?!...)(?s:.)).
+ */
+static void add_class(struct java *j, int depth)
+{
+    struct buf *whole = j->out, part = BUF_INIT, items = BUF_INIT, all = BUF_INIT;
+    bool negate = j->p + 1 < j->end && j->p[1] == '^', plain = true, first = true, met = false;
+    j->p += 1 + negate;
+    for (;; first = false) {
+        bool close = j->p >= j->end || (*j->p == ']' && !first), both = !close && j->end - j->p >= 2 && j->p[0] == '&' && j->p[1] == '&';
+        if (close || both) { /* part: the alternatives so far */
+            struct buf one = BUF_INIT;
+            bool list = part.bytes > 0;
+            if (items.bytes)
+                buf_addf(&one, "[%.*s]", (int)items.bytes, items.data);
+            if (list)
+                buf_addf(&one, "%s%.*s", items.bytes ? "|" : "", (int)part.bytes, part.data);
+            plain &= !both && !list && !met;
+            if (!plain && one.bytes && both)
+                buf_addf(&all, "(?=%.*s)", (int)one.bytes, one.data);
+            else if (!plain && one.bytes)
+                buf_addf(&all, "(?:%.*s)", (int)one.bytes, one.data);
+            met |= both;
+            buf_fini(&one);
+            if (close)
+                break;
+            buf_reset(&items);
+            buf_reset(&part);
+            j->p += 2;
             continue;
         }
-        if (p[i] == '[' && in_class) /* a nested class is a plain [ to PCRE2; a union reads the same without it */
-            buf_adds(out, "\\[");
+        if (*j->p == '[' && depth < 50) {
+            if (part.bytes)
+                buf_addc(&part, '|');
+            j->out = &part;
+            add_class(j, depth + 1);
+            continue;
+        }
+        j->out = &items;
+        if (*j->p == '\\')
+            add_escape(j, true);
+        else if (strchr("[:.=", *j->p) || (*j->p == ']' && first)) /* no POSIX class, whatever it looks like */
+            buf_addf(&items, "\\%c", *j->p++);
         else
-            buf_addc(out, p[i]);
-        if (p[i] == '[' && !in_class) {
-            in_class = true;
-            if (i + 1 < n && p[i + 1] == '^')
-                buf_addc(out, p[++i]);
-            if (i + 1 < n && p[i + 1] == ']')
-                buf_addc(out, p[++i]);
-        } else if (p[i] == ']') {
-            in_class = false;
+            buf_addc(&items, *j->p++);
+    }
+    bool closed = j->p < j->end;
+    j->p += closed;
+    j->out = whole;
+    if (plain)
+        buf_addf(whole, negate ? "[^%.*s%s" : "[%.*s%s", (int)items.bytes, items.data ? items.data : "", closed ? "]" : "");
+    else
+        buf_addf(whole, negate ? "(?:(?!%.*s)(?s:.))" : "(?:%.*s)", (int)all.bytes, all.data ? all.data : "");
+    buf_fini(&part);
+    buf_fini(&items);
+    buf_fini(&all);
+}
+
+/* (?iu) and its like: PCRE2 knows no u and no U. */
+static void add_flags(struct java *j)
+{
+    const char *p = j->p + 2;
+    bool off = false, i = false, u = false;
+    while (p < j->end && strchr("idmsuxU-", *p)) {
+        off |= *p == '-';
+        i |= *p == 'i' && !off;
+        u |= (*p == 'u' || *p == 'U') && !off;
+        p++;
+    }
+    if (p == j->p + 2 || p >= j->end || (*p != ')' && *p != ':')) {
+        buf_add(j->out, j->p, 2);
+        j->p += 2;
+        return;
+    }
+    j->fold |= i && !u;
+    buf_adds(j->out, "(?");
+    for (j->p += 2; j->p < p; j->p++) {
+        if (!strchr("udU", *j->p))
+            buf_addc(j->out, *j->p);
+    }
+}
+
+static void translate(const char *p, size_t n, struct buf *out)
+{
+    struct java j = {.p = p, .end = p + n, .out = out};
+    while (j.p < j.end) {
+        unsigned char c = (unsigned char)*j.p;
+        const char *quote = j.end - j.p >= 2 && c == '\\' && j.p[1] == 'Q' ? memmem(j.p, (size_t)(j.end - j.p), "\\E", 2) : NULL;
+        if (quote) {
+            buf_add(out, j.p, (size_t)(quote + 2 - j.p));
+            j.p = quote + 2;
+        } else if (c == '\\') {
+            add_escape(&j, false);
+        } else if (c == '[') {
+            add_class(&j, 0);
+        } else if (c == '(' && j.end - j.p >= 2 && j.p[1] == '?') {
+            add_flags(&j);
+        } else if (c >= 0x80 && j.fold) {
+            uint32_t bytes = utf8_bytes(c);
+            bytes = bytes < (size_t)(j.end - j.p) ? bytes : (uint32_t)(j.end - j.p);
+            buf_addf(out, "(?-i:%.*s)", (int)bytes, j.p);
+            j.p += bytes;
+        } else {
+            buf_addc(out, (char)c);
+            j.p++;
         }
     }
 }
@@ -93,7 +245,7 @@ static int regex_compile(struct kernel *k, const struct strview *pattern, struct
         struct buf value = BUF_INIT, name = BUF_INIT;
         if (pcre2_get_error_message(code, (unsigned char *)message, sizeof message) < 0)
             message[0] = 0;
-        buf_addf(&value, "'%.*s'", (int)pattern->bytes, strview_data(pattern));
+        text_quoted(strview_data(pattern), pattern->bytes, &value);
         buf_addf(&name, "`%s`", k->node->fn->name);
         int rc = kernel_raise(k, ERR_REGEX, "parameter", "`regexp`", "functionName", name.data, "value", value.data, "message", message, NULL);
         buf_fini(&value);
@@ -282,10 +434,13 @@ static int resolve_replace(struct fn_call *c, struct error *err)
 {
     for (uint32_t i = 0; i < 3; i++)
         TRY(fn_cast_text(c, i, err));
-    if (c->arg_count == 4)
-        TRY(fn_cast_arg(c, 3, type_of(TYPE_INT), err));
     c->type = type_of(TYPE_STRING);
-    return 0;
+    if (c->arg_count == 3)
+        return 0;
+    TRY(fn_cast_arg(c, 3, type_of(TYPE_INT), err));
+    struct value v;
+    TRY(fn_constant_arg(c, 3, "position", &v, err));
+    return v.null || v.i > 0 ? 0 : fn_out_of_range(c, "position", v.i, "(0, 2147483647]", err);
 }
 
 /* Appends the replacement for the current match: $1, ${name} and backslashes as in Java. */

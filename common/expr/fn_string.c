@@ -60,6 +60,12 @@ static int text_then_ints(struct fn_call *c, struct error *err)
     return 0;
 }
 
+static int text_then_int(struct fn_call *c, struct error *err)
+{
+    static const enum type_id types[] = {TYPE_STRING, TYPE_INT};
+    return fn_cast_all(c, types, 2, type_of(TYPE_STRING), err);
+}
+
 /* ---- pieces ---- */
 
 /* substring(text, pos, [count]): positions from 1, negative from the end, 0 as 1. */
@@ -188,6 +194,8 @@ static int32_t find(const struct strview *hay, const struct strview *needle, int
     uint32_t start = char_offset(s, hay->bytes, from - 1);
     if (from - 1 > utf8_count(s, hay->bytes))
         return 0;
+    if (needle->bytes == 0)
+        return 1;
     const char *hit = text_find(s + start, hay->bytes - start, strview_data(needle), needle->bytes);
     return hit ? (int32_t)utf8_count(s, (uint32_t)(hit - s)) + 1 : 0;
 }
@@ -202,12 +210,20 @@ static int resolve_locate(struct fn_call *c, struct error *err)
     return 0;
 }
 
-/* instr(text, part); locate(part, text, [from]) and position likewise. */
+/* instr(text, part); locate(part, text, [from]) and position likewise, which say 0 to a null from. */
 static int run_find(struct kernel *k, const struct column *args, struct column *out)
 {
     int32_t *o = kernel_out(k, out);
     bool instr = k->node->fn->name[0] == 'i';
-    KERNEL_EACH_VALUE(k, r) {
+    uint8_t *nulls = args[0].nulls || args[1].nulls ? kernel_nulls(k, out) : NULL;
+    for (KERNEL_EACH(k, r)) {
+        o[r] = 0;
+        if (k->node->arg_count == 3 && column_is_null(&args[2], r))
+            continue;
+        if (column_is_null(&args[0], r) || column_is_null(&args[1], r)) {
+            nulls[r] = 1;
+            continue;
+        }
         const struct strview *hay = arg_text(&args[instr ? 0 : 1], r), *needle = arg_text(&args[instr ? 1 : 0], r);
         o[r] = find(hay, needle, k->node->arg_count == 3 ? arg_i64(&args[2], r) : 1);
     }
@@ -363,28 +379,41 @@ static int run_trim(struct kernel *k, const struct column *args, struct column *
 
 static int resolve_pad(struct fn_call *c, struct error *err)
 {
-    TRY(fn_cast_arg(c, 0, type_of(TYPE_STRING), err));
+    if (c->arg_count == 2) { /* a blank, or a zero byte, which shows in the column's name */
+        struct value zero = {.type = type_of(TYPE_BINARY), .s = {.ptr = "", .bytes = 1}};
+        struct expr **args = ARENA_ARRAY(c->ar, struct expr *, 3);
+        memcpy(args, c->args, 2 * sizeof *args);
+        args[2] = c->args[0]->type->id == TYPE_BINARY ? expr_literal(c->ar, zero) : expr_string(c->ar, " ");
+        c->args = args;
+        c->arg_count = 3;
+    }
+    bool binary = c->args[0]->type->id == TYPE_BINARY && c->args[2]->type->id == TYPE_BINARY;
+    c->type = type_of(binary ? TYPE_BINARY : TYPE_STRING);
+    TRY(fn_cast_arg(c, 0, c->type, err));
     TRY(fn_cast_arg(c, 1, type_of(TYPE_INT), err));
-    if (c->arg_count == 3)
-        TRY(fn_cast_arg(c, 2, type_of(TYPE_STRING), err));
-    c->type = type_of(TYPE_STRING);
-    return 0;
+    return fn_cast_arg(c, 2, c->type, err);
+}
+
+/* Bytes of the character at p, which is one byte of a binary. */
+static uint32_t step(const char *p, bool binary)
+{
+    return binary ? 1 : utf8_bytes((unsigned char)*p);
 }
 
 static int run_pad(struct kernel *k, const struct column *args, struct column *out)
 {
     struct strview *o = kernel_out(k, out);
-    bool left = k->node->fn->name[0] == 'l';
-    static const struct strview blank = {.bytes = 1, .inl = " "};
+    bool left = k->node->fn->name[0] == 'l', binary = args[0].type->id == TYPE_BINARY;
     struct buf b = BUF_INIT;
     int rc = 0;
     KERNEL_EACH_VALUE(k, r) {
-        const struct strview *v = arg_text(&args[0], r), *pad = k->node->arg_count == 3 ? arg_text(&args[2], r) : &blank;
+        const struct strview *v = arg_text(&args[0], r), *pad = arg_text(&args[2], r);
         const char *s = strview_data(v), *t = strview_data(pad);
-        int64_t want = arg_i64(&args[1], r), have = utf8_count(s, v->bytes);
+        int64_t want = arg_i64(&args[1], r), have = binary ? v->bytes : utf8_count(s, v->bytes);
         buf_reset(&b);
         if (want <= have || pad->bytes == 0) {
-            uint32_t n = want <= have ? char_offset(s, v->bytes, want < 0 ? 0 : want) : v->bytes;
+            int64_t cut = want < 0 ? 0 : want;
+            uint32_t n = want > have ? v->bytes : binary ? (uint32_t)cut : char_offset(s, v->bytes, cut);
             o[r] = kernel_keep(k, s, n);
             continue;
         }
@@ -394,7 +423,7 @@ static int run_pad(struct kernel *k, const struct column *args, struct column *o
             buf_add(&b, s, v->bytes);
         uint32_t at = 0;
         for (int64_t i = have; i < want; i++) {
-            uint32_t n = utf8_bytes((unsigned char)t[at]);
+            uint32_t n = step(t + at, binary);
             buf_add(&b, t + at, n);
             at += n;
             if (at >= pad->bytes)
@@ -475,7 +504,7 @@ static int run_reverse(struct kernel *k, const struct column *args, struct colum
         const char *s = strview_data(v);
         char *p = arena_alloc(k->ar, v->bytes + 1);
         for (uint32_t i = 0, n; i < v->bytes; i += n) {
-            n = utf8_bytes((unsigned char)s[i]);
+            n = step(s + i, args[0].type->id == TYPE_BINARY);
             if (i + n > v->bytes)
                 n = v->bytes - i;
             memcpy(p + v->bytes - i - n, s + i, n);
@@ -520,8 +549,7 @@ static int run_split_part(struct kernel *k, const struct column *args, struct co
         const struct strview *v = arg_text(&args[0], r), *d = arg_text(&args[1], r);
         int64_t want = arg_i64(&args[2], r), parts = 1;
         if (want == 0)
-            return kernel_raise(k, ERR_INVALID_ARG, "functionName", "split_part", "parameter", "partNum", "message",
-                                "parts are numbered from 1, or from -1 backwards", NULL);
+            return error_set(k->err, ERR_INDEX_ZERO, NULL);
         const char *s = strview_data(v), *end = s + v->bytes, *hit;
         for (const char *at = s; d->bytes && (hit = text_find(at, (size_t)(end - at), strview_data(d), d->bytes)) != NULL;
              at = hit + d->bytes)
@@ -578,7 +606,7 @@ const struct fn_row fn_string_rows[] = {
     {"substring", 2, 3, TEXT, text_then_ints, run_substring, "part of a text from a position on"},
     {"substr", 2, 3, TEXT, text_then_ints, run_substring, "part of a text from a position on"},
     {"left", 2, 2, TEXT, text_then_ints, run_substring, "the first characters"},
-    {"right", 2, 2, TEXT, text_then_ints, run_substring, "the last characters"},
+    {"right", 2, 2, TEXT, text_then_int, run_substring, "the last characters"},
     {"concat", 0, 255, TEXT, resolve_concat, run_concat, "the arguments one after the other"},
     {"||", 2, 255, TEXT, resolve_concat, run_concat, "the arguments one after the other"},
     {"concat_ws", 1, 255, FN_OWN_NULLS, strings, run_concat_ws, "the arguments with a separator between, nulls left out"},
@@ -588,9 +616,9 @@ const struct fn_row fn_string_rows[] = {
     {"character_length", 1, 1, TEXT, text_or_binary_to_int, run_length, "characters of a text"},
     {"octet_length", 1, 1, TEXT, text_or_binary_to_int, run_length, "bytes of a text"},
     {"bit_length", 1, 1, TEXT, text_or_binary_to_int, run_length, "bits of a text"},
-    {"instr", 2, 2, TEXT, strings_to_int, run_find, "position of the second text in the first, 0 when absent"},
-    {"locate", 2, 3, TEXT, resolve_locate, run_find, "position of the first text in the second, 0 when absent"},
-    {"position", 2, 3, TEXT, resolve_locate, run_find, "position of the first text in the second, 0 when absent"},
+    {"instr", 2, 2, FN_OWN_NULLS, strings_to_int, run_find, "position of the second text in the first, 0 when absent"},
+    {"locate", 2, 3, FN_OWN_NULLS, resolve_locate, run_find, "position of the first text in the second, 0 when absent"},
+    {"position", 2, 3, FN_OWN_NULLS, resolve_locate, run_find, "position of the first text in the second, 0 when absent"},
     {"startswith", 2, 2, TEXT, strings_to_bool, run_affix, "whether the first text begins with the second"},
     {"endswith", 2, 2, TEXT, strings_to_bool, run_affix, "whether the first text ends with the second"},
     {"contains", 2, 2, TEXT, strings_to_bool, run_affix, "whether the second text is in the first"},
@@ -607,8 +635,8 @@ const struct fn_row fn_string_rows[] = {
     {"rpad", 2, 3, TEXT, resolve_pad, run_pad, "filled up on the right, or cut"},
     {"replace", 2, 3, TEXT, strings, run_replace, "every occurrence replaced"},
     {"translate", 3, 3, TEXT, strings, run_translate, "characters replaced one by one"},
-    {"reverse", 1, 1, TEXT, strings, run_reverse, "backwards"},
-    {"repeat", 2, 2, TEXT | FN_RAISES_ALWAYS, text_then_ints, run_repeat, "so many times"},
+    {"reverse", 1, 1, TEXT, text_then_ints, run_reverse, "backwards"},
+    {"repeat", 2, 2, TEXT | FN_RAISES_ALWAYS, text_then_int, run_repeat, "so many times"},
     {"split_part", 3, 3, TEXT | FN_RAISES_PATTERN, resolve_split_part, run_split_part, "one part between delimiters"},
     {"ascii", 1, 1, TEXT, strings_to_int, run_ascii, "code of the first character"},
     {"chr", 1, 1, TEXT, resolve_chr, run_chr, "the character of a code"},

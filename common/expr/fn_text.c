@@ -67,6 +67,13 @@ static int run_levenshtein(struct kernel *k, const struct column *args, struct c
 
 /* ---- soundex ---- */
 
+/* Takes texts alone: Spark casts nothing here. */
+static int resolve_soundex(struct fn_call *c, struct error *err)
+{
+    enum type_id id = c->args[0]->type->id;
+    return id == TYPE_STRING || id == TYPE_NULL ? text(c, err) : fn_wrong_arg(c, 0, "STRING", err);
+}
+
 static int run_soundex(struct kernel *k, const struct column *args, struct column *out)
 {
     /* Codes of A to Z; 0 separates equal codes, 7 (H and W) does not. */
@@ -283,7 +290,7 @@ static int run_luhn(struct kernel *k, const struct column *args, struct column *
 #define N FN_NULL_ANY
 const struct fn_row fn_text_rows[] = {
     {"levenshtein", 2, 3, N, two_texts_to_int, run_levenshtein, "edits from one text to the other; -1 when more than a limit"},
-    {"soundex", 1, 1, N, text, run_soundex, "the Soundex code of a text"},
+    {"soundex", 1, 1, N, resolve_soundex, run_soundex, "the Soundex code of a text"},
     {"substring_index", 3, 3, N, texts_then_int, run_substring_index, "what is before the n-th delimiter, or after it from the end"},
     {"find_in_set", 2, 2, N, two_texts_to_int, run_find_in_set, "the place of a text in a comma-separated list"},
     {"overlay", 3, 4, N, resolve_overlay, run_overlay, "a text with a part replaced"},

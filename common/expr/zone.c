@@ -13,6 +13,7 @@ struct zone {
     int64_t *at;      /* transition times in seconds, ascending */
     int32_t *offset;  /* seconds east of UTC from at[i] on */
     int32_t first;    /* before at[0] */
+    char (*name)[8];  /* "CEST" from at[i] on; name[count] is before */
     /* Rule after the last transition (POSIX TZ string): standard and daylight. */
     bool has_rule;
     struct rule {
@@ -21,6 +22,7 @@ struct zone {
             int month, week, day, seconds;
         } start, end;
     } rule;
+    char rule_names[2][8]; /* standard, daylight */
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -80,14 +82,23 @@ static const char *parse_change(const char *p, struct change *c)
     return p;
 }
 
+static void keep_name(const char *p, size_t n, char *ret)
+{
+    bool letters = n > 0 && n < 8 && ((p[0] | 32) >= 'a' && (p[0] | 32) <= 'z'); /* "<+04>" is none */
+    memcpy(ret, letters ? p : "", letters ? n : 0);
+    ret[letters ? n : 0] = 0;
+}
+
 static void parse_footer(struct zone *z, const char *p)
 {
     int32_t v;
+    keep_name(p, (size_t)(skip_name(p) - p), z->rule_names[0]);
     p = parse_hms(skip_name(p), &v);
     z->rule.std = z->rule.dst = -v;
     z->has_rule = true;
     if (!*p || *p == '\n')
         return;
+    keep_name(p, (size_t)(skip_name(p) - p), z->rule_names[1]);
     p = skip_name(p);
     z->rule.dst = z->rule.std + 3600;
     if (*p && *p != ',') {
@@ -125,6 +136,13 @@ static int32_t rule_offset(const struct rule *r, int64_t t)
 
 /* ---- the file ---- */
 
+/* The abbreviation of a local time type. */
+static void type_name(const unsigned char *type, const char *names, uint32_t chars, char *ret)
+{
+    uint32_t at = type[5];
+    keep_name(names + at, at < chars ? strnlen(names + at, chars - at) : 0, ret);
+}
+
 static struct zone *parse_tzif(const unsigned char *p, size_t bytes)
 {
     if (bytes < 44 || memcmp(p, "TZif", 4) != 0 || p[4] < '2')
@@ -145,15 +163,20 @@ static struct zone *parse_tzif(const unsigned char *p, size_t bytes)
     z->at = xcalloc(count + 1, sizeof *z->at);
     z->offset = xcalloc(count + 1, sizeof *z->offset);
     const unsigned char *times = h + 44, *index = times + (size_t)count * 8, *type = index + count;
+    const char *names = (const char *)type + (size_t)types * 6;
     z->first = (int32_t)be32(type);
+    z->name = xcalloc(count + 1, sizeof *z->name);
+    type_name(type, names, chars, z->name[count]);
     for (uint32_t i = 0; i < count; i++) {
         z->at[i] = be64(times + (size_t)i * 8);
         if (index[i] >= types) {
             xfree(z->at);
             xfree(z->offset);
+            xfree(z->name);
             xfree(z);
             return NULL;
         }
+        type_name(type + (size_t)index[i] * 6, names, chars, z->name[i]);
         z->offset[i] = (int32_t)be32(type + (size_t)index[i] * 6);
     }
     const unsigned char *foot = h + need;
@@ -258,6 +281,21 @@ static int32_t offset_at(const struct zone *z, int64_t t)
             hi = mid;
     }
     return z->offset[lo];
+}
+
+const char *zone_abbreviation(const struct zone *z, int64_t utc_us)
+{
+    int64_t t = utc_us / 1000000 - (utc_us % 1000000 < 0);
+    if (!z)
+        return "UTC";
+    if (!z->name)
+        return "";
+    if (z->has_rule && (z->count == 0 || t >= z->at[z->count - 1]))
+        return z->rule_names[rule_offset(&z->rule, t) != z->rule.std];
+    uint32_t i = z->count;
+    while (i > 0 && t < z->at[i - 1])
+        i--;
+    return z->name[i ? i - 1 : z->count];
 }
 
 int64_t zone_offset_us(const struct zone *z, int64_t utc_us)

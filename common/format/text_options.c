@@ -126,6 +126,16 @@ static int read_zone(struct text_options *t, struct arena *ar, struct error *err
     return 0;
 }
 
+int text_options_for_reading(const struct text_options *t, struct error *err)
+{
+    const struct datetime_pattern *patterns[] = {t->date, t->timestamp, t->ntz};
+    for (size_t i = 0; i < ARRAY_LEN(patterns); i++) {
+        if (patterns[i])
+            TRY(datetime_pattern_reads(patterns[i], err));
+    }
+    return 0;
+}
+
 int text_options_read(const struct options *o, const char *format, const struct query_ctx *cx, struct arena *ar,
                       struct text_options *ret, struct error *err)
 {

@@ -25,9 +25,11 @@ struct text_options {
     const struct zone *zone;
     const char *zone_name;
 };
-/* `writing` decides which options count. Patterns are freed with the arena. */
+/* Patterns are freed with the arena. */
 WARN_UNUSED int text_options_read(const struct options *o, const char *format, const struct query_ctx *cx,
                                   struct arena *ar, struct text_options *ret, struct error *err);
+/* What only readers ask: whether the patterns can be read by. ERR_DATETIME_PATTERN*. */
+WARN_UNUSED int text_options_for_reading(const struct text_options *t, struct error *err);
 /* Each leaves *v alone when the option is absent. ERR_OPTION. */
 WARN_UNUSED int option_bool(const struct text_options *t, const char *name, bool *v, struct error *err);
 WARN_UNUSED int option_int(const struct text_options *t, const char *name, int64_t *v, struct error *err);

@@ -68,7 +68,7 @@ static int p_special_args(struct ps *ps, struct ast_expr *call, uint32_t *cap, b
         TRY(p_value(ps, &a));
         add_arg(ps, call, cap, a);
         *ret_done = true;
-    } else if (kw == KW_TRIM) {
+    } else if (kw == KW_TRIM && !p_is(ps, T_RPAREN)) {
         uint8_t next = p_peek(ps, 1)->kind;
         bool side = (t->kw == KW_BOTH || t->kw == KW_LEADING || t->kw == KW_TRAILING) && next != T_RPAREN && next != T_COMMA &&
                     next != T_DOT;
@@ -114,6 +114,8 @@ static int p_special_args(struct ps *ps, struct ast_expr *call, uint32_t *cap, b
             TRY(p_value(ps, &a));
             add_arg(ps, call, cap, a);
         }
+        if (kw == KW_SUBSTR)
+            rename_call(ps, call, "substring");
         *ret_done = true;
     }
     return 0;

@@ -171,37 +171,47 @@ static int p_in(struct ps *ps, struct ast_expr *left, bool negate, uint32_t star
     return make_not(ps, negate, e, ret);
 }
 
+/* An error with one parameter or none, about what was read from start on. */
+static int p_raise(struct ps *ps, enum errcode code, uint32_t start, const char *name, const char *value)
+{
+    error_set(ps->err, code, name, value, NULL);
+    error_at(ps->err, p_span(ps, start));
+    return (int)ps->err->code;
+}
+
 static int p_like(struct ps *ps, struct ast_expr *left, bool negate, uint32_t start, struct ast_expr **ret)
 {
     const char *op = p_is_kw(ps, KW_LIKE) ? "like" : p_is_kw(ps, KW_ILIKE) ? "ilike" : "rlike";
+    uint32_t at = p_start(ps);
     ps->at++;
     bool any = p_is_kw(ps, KW_ANY) || p_is_kw(ps, KW_SOME), all = p_is_kw(ps, KW_ALL);
     struct ast_expr *e, *pattern;
     if ((any || all) && p_peek(ps, 1)->kind == T_LPAREN && strcmp(op, "rlike") != 0) {
         ps->at += 2;
-        struct chain ch = {0};
+        if (p_take(ps, T_RPAREN))
+            return p_raise(ps, ERR_LIKE_NOTHING, at, NULL, NULL);
+        e = p_new_expr(ps, AST_OP, start);
+        e->op = arena_printf(ps->ar, "_%s%s%s", negate ? "not" : "", op, any ? "any" : "all");
+        uint32_t cap = 0;
+        ARENA_PUSH(ps->ar, e->args, e->arg_count, cap, left);
         do {
-            uint32_t from = p_start(ps);
             TRY(p_expr(ps, &pattern));
-            TRY(p_make_op(ps, op, start, left, pattern, &e));
-            TRY(make_not(ps, negate, e, &e));
-            chain_add(ps, &ch, e, p_span(ps, from));
+            ARENA_PUSH(ps->ar, e->args, e->arg_count, cap, pattern);
         } while (p_take(ps, T_COMMA));
         TRY(p_need(ps, T_RPAREN, "',' or ')'"));
-        TRY(balance(ps, any ? "or" : "and", &ch, 0, ch.count - 1, ret));
-        (*ret)->span = p_span(ps, start);
-        return 0;
+        *ret = e;
+        return p_done_expr(ps, e);
     }
     TRY(p_value(ps, &pattern));
     struct ast_expr *escape = NULL;
     if (strcmp(op, "rlike") != 0 && p_is_kw(ps, KW_ESCAPE)) {
         ps->at++;
         const char *text;
-        uint32_t bytes, at = p_start(ps);
+        uint32_t bytes, from = p_start(ps);
         TRY(p_string(ps, &text, &bytes));
         if (bytes != 1)
-            return p_fail_at(ps, p_span(ps, at), "the escape of LIKE must be one character");
-        TRY(p_make_string(ps, text, bytes, at, &escape));
+            return p_raise(ps, ERR_LIKE_ESCAPE, at, "invalidEscape", arena_printf(ps->ar, "'%.*s'", (int)bytes, text));
+        TRY(p_make_string(ps, text, bytes, from, &escape));
     }
     e = p_new_op(ps, op, start, escape ? 3 : 2, left, pattern, escape);
     TRY(p_done_expr(ps, e));

@@ -283,6 +283,7 @@ int csv_infer(const struct options *options, const char *const *paths, uint32_t 
     struct csv_options o;
     struct scan s = {.cx = cx};
     TRY(csv_options_read(options, cx, ar, &o, err));
+    TRY(text_options_for_reading(&o.text, err));
     arena_init(&s.record_arena);
     rng_init(&s.rng, 1);
     s.tokens = (struct csv_tokens){.o = &o, .arena = &s.record_arena, .keep_records = true};

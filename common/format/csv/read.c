@@ -207,6 +207,7 @@ int csv_open(const struct scan_spec *spec, const struct file_split *split, struc
     arena_init(&r->batch_arena);
     r->split.path = arena_strdup(&r->arena, split->path);
     if ((rc = csv_options_read(&spec->options, spec->cx, &r->arena, &r->o, err)) != 0 ||
+        (rc = text_options_for_reading(&r->o.text, err)) != 0 ||
         (rc = open_columns(r, err)) != 0 || (rc = row_scan_open(&r->scan, spec, &r->arena, err)) != 0 ||
         (rc = window_open(&r->window, r->split.path, split->start, split->length, &r->o.text, account, err)) != 0)
         goto out;

@@ -339,6 +339,7 @@ int json_infer(const struct options *o, const char *const *paths, uint32_t path_
 {
     struct infer in = {.ar = ar, .cx = cx, .root = {.seen = SEEN_STRUCT}};
     TRY(json_options_read(o, cx, ar, &in.o, err));
+    TRY(text_options_for_reading(&in.o.text, err));
     json_parser_init(&in.parser, &in.o, NULL);
     rng_init(&in.rng, 1);
     int rc = 0;
