@@ -32,6 +32,7 @@ struct conn_impl {
     } u;
     uv_timer_t timer;
     uv_connect_t connect;
+    int connect_rc;              /* what connecting said at once; 0: nothing */
     uv_getaddrinfo_t resolve;
     enum conn_state state;
     bool initiator, is_pipe, paused, draining, flush_close, got_hello, stream_open;
@@ -784,7 +785,9 @@ static bool split_address(const char *address, char *host, size_t host_max, cons
 /* A failure found at once is told on the next turn of the loop: nobody wants callbacks inside connect. */
 static void late_failure_cb(uv_timer_t *t)
 {
-    close_now(t->data, CLOSE_OURS, "not an address: it must be HOST:PORT or unix:PATH", true);
+    struct conn *conn = t->data;
+    int rc = conn->impl->connect_rc;
+    close_now(conn, CLOSE_OURS, rc ? uv_strerror(rc) : "not an address: it must be HOST:PORT or unix:PATH", true);
 }
 
 struct conn *conn_connect(struct rpc *rpc, const char *address, enum peer_role role, const struct conn_ops *ops,
@@ -823,6 +826,7 @@ struct conn *conn_connect(struct rpc *rpc, const char *address, enum peer_role r
         if (rc == 0)
             im->handles_open++; /* the request keeps the conn alive */
     }
+    im->connect_rc = rc;
     if (rc < 0)
         uv_timer_start(&im->timer, late_failure_cb, 0, 0);
     return conn;

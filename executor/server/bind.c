@@ -57,7 +57,7 @@ struct done_batch {
     struct buf outputs;
     uint64_t *id, *rows_out, *bytes_out, *rows_in, *bytes_in, *shuffle_in, *run_us, *peak;
     ProtobufCBinaryData *manifests;
-    bool any_manifest;
+    size_t manifest_bytes;
 };
 
 static void add_done(struct done_batch *d, struct attempt *a)
@@ -83,7 +83,7 @@ static void add_done(struct done_batch *d, struct attempt *a)
     d->run_us[i] = (uint64_t)a->run_us;
     d->peak[i] = (uint64_t)(a->metrics.peak_memory > 0 ? a->metrics.peak_memory : 0);
     d->manifests[i] = (ProtobufCBinaryData){a->manifest.bytes, (uint8_t *)a->manifest.data};
-    d->any_manifest |= a->manifest.bytes > 0;
+    d->manifest_bytes += a->manifest.bytes;
     d->runs[i] = a->result_seq;
     d->output_bytes[i] = (uint32_t)a->riding.bytes;
     if (a->riding.bytes)
@@ -105,7 +105,7 @@ static void send_done(struct conn *conn, struct done_batch *d)
     m.run_us = d->run_us;
     m.peak_memory = d->peak;
     m.result_runs = d->runs;
-    if (d->any_manifest) {
+    if (d->manifest_bytes) {
         m.n_manifest = d->count;
         m.manifest = d->manifests;
     }
@@ -117,7 +117,7 @@ static void send_done(struct conn *conn, struct done_batch *d)
         conn_send(conn, MSG_COMPLETIONS, 0, &m.base, d->outputs.bytes ? &d->outputs : NULL);
     buf_fini(&d->outputs); /* empty once it was sent */
     d->count = 0;
-    d->any_manifest = false;
+    d->manifest_bytes = 0;
 }
 
 static void done_fini(struct done_batch *d)
@@ -148,7 +148,7 @@ static void report(struct executor *ex, void *const *attempts, uint32_t count)
         if (map)
             TEST_POINT("end-map");
         add_done(a->entry->is_result ? &results : &done, a);
-        if (done.outputs.bytes >= REPORT_BYTES)
+        if (done.outputs.bytes + done.manifest_bytes >= REPORT_BYTES)
             send_done(ex->driver, &done);
     }
     send_done(ex->driver, &done);

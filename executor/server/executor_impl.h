@@ -20,7 +20,8 @@ enum {
     SLOTS_AHEAD = 256,          /* attempts that the slots have ahead of each: no slot waits for the loop between short ones */
     REPORT_MAX = 4096,          /* completions of one frame */
     SERVES_MAX = 4096,          /* unfinished answers of one connection */
-    REPORT_BYTES = 16 << 20,    /* of outputs that ride in one frame of completions */
+    REPORT_BYTES = 16 << 20,    /* of manifests and of outputs that ride, above which a frame of completions ends */
+    MANIFEST_MAX = 32 << 20,    /* of one attempt */
 };
 #define INPUT_RODE UINT32_MAX   /* no peer has it: its bytes came with the inputs */
 

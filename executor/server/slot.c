@@ -153,6 +153,13 @@ static enum op_status run(struct attempt *a)
             return OP_ERROR;
     }
     enum op_status st = task_run(a->task, 100000, &a->error);
+    size_t manifest = st == OP_DONE ? task_manifest(a->task)->bytes : 0;
+    if (manifest > MANIFEST_MAX) {
+        error_setf(&a->error, ERR_RESULT_TOO_LARGE, "message",
+                   "the list of files that one task wrote takes %zu MiB, more than %d MiB; partition by columns with fewer values",
+                   manifest >> 20, MANIFEST_MAX >> 20);
+        return OP_ERROR;
+    }
     if (st != OP_DONE || !a->output)
         return st;
     if (map_output_finish(a->output, &a->error) != 0)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "common/fs/file.h"
 #include "executor/shuffle/store_impl.h"
 
 struct segment {
@@ -44,7 +45,7 @@ int segment_new(const char *folder, struct segment **ret, struct error *err)
 {
     int fd = open_unnamed(folder);
     if (fd < 0)
-        return error_set(err, ERR_IO, "path", folder, "message", strerror(errno), NULL);
+        return fs_failed(err, ERR_IO, folder, errno);
     struct segment *s = xcalloc(1, sizeof *s);
     s->refs = 1;
     s->fd = fd;
@@ -61,7 +62,7 @@ int segment_append(struct segment *s, const void *p, size_t bytes, uint64_t *ret
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
-            return error_set(err, ERR_IO, "path", "a segment file of map outputs", "message", n < 0 ? strerror(errno) : "nothing was written", NULL);
+            return fs_failed(err, ERR_IO, "a segment file of map outputs", n < 0 ? errno : ENOSPC);
         c += n;
         at += (uint64_t)n;
         bytes -= (size_t)n;
@@ -75,8 +76,10 @@ int segment_read(const struct segment *s, uint64_t offset, void *to, size_t byte
         ssize_t n = pread(s->fd, c, bytes, (off_t)offset);
         if (n < 0 && errno == EINTR)
             continue;
-        if (n <= 0)
-            return error_set(err, ERR_IO, "path", "a segment file of map outputs", "message", n < 0 ? strerror(errno) : "it is cut short", NULL);
+        if (n < 0)
+            return fs_failed(err, ERR_IO, "a segment file of map outputs", errno);
+        if (n == 0)
+            return error_set(err, ERR_IO, "path", "a segment file of map outputs", "message", "it is cut short", NULL);
         c += n;
         offset += (uint64_t)n;
         bytes -= (size_t)n;

@@ -1,6 +1,7 @@
 /*
  * Footers of files. One is parsed once per file and kept in a small process-wide cache keyed by path, size and
- * modification time: a scan of many splits, and the driver's planning before it, pay for it once.
+ * modification time: a scan of many splits, and the driver's planning before it, pay for it once. The cache is the
+ * process's own and no account's: it is bounded in files and in bytes of footers as they are in the files.
  */
 #include "common/format/parquet/meta.h"
 
@@ -9,6 +10,7 @@
 
 enum {
     CACHE_SLOTS = 128,
+    CACHE_BYTES = 16 << 20,
     SETTLED_US = 2000000 /* a file changed more recently may change again within the clock of its file system */
 };
 static pthread_mutex_t cache_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -17,9 +19,11 @@ static struct cache_slot {
     uint64_t file_bytes;
     int64_t mtime_us;
     uint64_t used; /* of the last use, by count */
+    size_t bytes;
     struct pq_footer *footer;
 } cache[CACHE_SLOTS];
 static uint64_t cache_uses;
+static size_t cache_bytes;
 
 static struct pq_footer *cache_find(const char *path, uint64_t file_bytes, int64_t mtime_us)
 {
@@ -37,25 +41,53 @@ static struct pq_footer *cache_find(const char *path, uint64_t file_bytes, int64
     return f;
 }
 
-static void cache_add(const char *path, uint64_t file_bytes, int64_t mtime_us, struct pq_footer *f)
+/* Under the lock: the slot of the path's footer, an empty one, or that of the footer used longest ago. */
+static struct cache_slot *slot_for(const char *path)
 {
-    pthread_mutex_lock(&cache_lock);
     struct cache_slot *s = &cache[0];
     for (size_t i = 0; i < CACHE_SLOTS; i++) {
-        if (cache[i].footer && !strcmp(cache[i].path, path)) {
-            s = &cache[i];
-            break;
-        }
+        if (cache[i].footer && !strcmp(cache[i].path, path))
+            return &cache[i];
         if (cache[i].used < s->used)
             s = &cache[i];
     }
-    struct pq_footer *old = s->footer;
-    char *old_path = s->path;
-    *s = (struct cache_slot){xstrdup(path), file_bytes, mtime_us, ++cache_uses, f};
+    return s;
+}
+
+/* Under the lock. Readers that have the footer keep it. */
+static void clear_slot(struct cache_slot *s)
+{
+    cache_bytes -= s->bytes;
+    xfree(s->path);
+    pq_footer_unref(s->footer);
+    *s = (struct cache_slot){0};
+}
+
+/* Under the lock: room for so many bytes more. */
+static void make_room(size_t bytes)
+{
+    while (cache_bytes > 0 && cache_bytes + bytes > CACHE_BYTES) {
+        struct cache_slot *oldest = NULL;
+        for (size_t i = 0; i < CACHE_SLOTS; i++) {
+            if (cache[i].footer && (!oldest || cache[i].used < oldest->used))
+                oldest = &cache[i];
+        }
+        clear_slot(oldest);
+    }
+}
+
+static void cache_add(const char *path, uint64_t file_bytes, int64_t mtime_us, struct pq_footer *f, size_t bytes)
+{
+    if (bytes > CACHE_BYTES)
+        return;
+    pthread_mutex_lock(&cache_lock);
+    struct cache_slot *s = slot_for(path);
+    clear_slot(s);
+    make_room(bytes);
+    *s = (struct cache_slot){xstrdup(path), file_bytes, mtime_us, ++cache_uses, bytes, f};
+    cache_bytes += bytes;
     __atomic_add_fetch(&f->refs, 1, __ATOMIC_RELAXED);
     pthread_mutex_unlock(&cache_lock);
-    xfree(old_path);
-    pq_footer_unref(old);
 }
 
 int pq_footer_get(const char *path, int fd, uint64_t file_bytes, int64_t mtime_us, struct pq_footer **ret,
@@ -93,7 +125,7 @@ int pq_footer_get(const char *path, int fd, uint64_t file_bytes, int64_t mtime_u
     if ((rc = pq_footer_parse(path, tail + have - 8 - bytes, bytes, file_bytes - 8 - bytes, file_bytes, ret, err)) != 0)
         goto out;
     if (mtime_us && clock_wall_us() - mtime_us > SETTLED_US)
-        cache_add(path, file_bytes, mtime_us, *ret);
+        cache_add(path, file_bytes, mtime_us, *ret, bytes);
 out:
     xfree(tail);
     return rc;
