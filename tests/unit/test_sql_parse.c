@@ -82,7 +82,7 @@ START_TEST(literals)
         {"interval '-1 day 2 hours'", "INTERVAL -79200000000us DAY TO HOUR"}, {"interval -3 day", "INTERVAL -259200000000us DAY"},
         {"interval 1 week", "INTERVAL 604800000000us DAY"}, {"interval 1.5 seconds", "INTERVAL 1500000us SECOND"},
         {"interval 1.5 days", "INTERVAL_FRACTION@0-17"}, {"interval 3 months 2 days", "SEMANTICS@0-24"},
-        {"interval '1' day to month", "SEMANTICS@0-25"}, {"interval", "interval"}, {"interval + 1", "(+ interval 1)"},
+        {"interval '1' day to month", "INTERVAL_FROM_TO@9-25"}, {"interval", "interval"}, {"interval + 1", "(+ interval 1)"},
         {"'abc", "PARSE_SYNTAX@0-1"}, {"`abc", "PARSE_SYNTAX@0-1"}, {"/* x", "PARSE_SYNTAX@0-2"}, {"a # b", "PARSE_SYNTAX@2-3"}};
     check_pairs(pairs, ARRAY_LEN(pairs), expr_shape);
 }
