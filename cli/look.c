@@ -236,6 +236,15 @@ static int ask_driver(const struct command_line *cl, json_t **ret)
     return rc;
 }
 
+/* Takes doc. */
+static void put_json(json_t *doc)
+{
+    char *text = json_dumps(doc, JSON_COMPACT);
+    puts(text);
+    free(text);
+    json_decref(doc);
+}
+
 int command_status(const struct command_line *cl)
 {
     bool config = strcmp(cl->command, "config") == 0, by_job = strcmp(cl->command, "jobs") == 0 || strcmp(cl->command, "stages") == 0;
@@ -255,12 +264,11 @@ int command_status(const struct command_line *cl)
     if (rc == 0 && cl->arg_count)
         rows = of_job(rows, job);
     if (rc == 0 && cl->json) {
-        char *text = json_dumps(rows, JSON_COMPACT);
-        puts(text);
-        free(text);
-    } else if (rc == 0) {
-        print_rows(cl->command, rows);
+        put_json(rows);
+        return rc;
     }
+    if (rc == 0)
+        print_rows(cl->command, rows);
     json_decref(rows);
     return rc;
 }
@@ -281,6 +289,7 @@ int command_kill(const struct command_line *cl)
         rc = open_client(cl, false, &c);
     if (rc != 0)
         return rc;
+    json_t *killed = json_array();
     for (uint32_t i = 0; i < cl->arg_count; i++) {
         bool found = false;
         job_number(cl, i, &job);
@@ -288,12 +297,17 @@ int command_kill(const struct command_line *cl)
             rc = complain("kill", &err, NULL);
             break;
         }
-        if (found)
+        if (found && cl->json)
+            json_array_append_new(killed, json_integer((json_int_t)job));
+        else if (found)
             printf("job %llu killed\n", (unsigned long long)job);
         else
             fprintf(stderr, "drover kill: no job %llu is running\n", (unsigned long long)job);
         rc = found ? rc : EXIT_FAILED;
     }
+    if (cl->json)
+        put_json(json_pack("{s:O}", "killed", killed));
+    json_decref(killed);
     client_close(c);
     return rc;
 }

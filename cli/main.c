@@ -37,7 +37,7 @@ static const struct option_row {
     {"file", "FILE", 'f', CMD_SQL, OPT_FILE, "a file of statements"},
     {"format", "NAME", 0, CMD_SQL | CMD_SUBMIT, OPT_FORMAT, "table, csv, json, jsonl or tsv"},
     {"help", NULL, 'h', ~0u, OPT_HELP, "this text"},
-    {"json", NULL, 0, CMD_STATUS, OPT_JSON, "the JSON of the REST API"},
+    {"json", NULL, 0, CMD_STATUS | CMD_KILL | CMD_EXPLAIN, OPT_JSON, "one JSON document, that of the REST API where it has one"},
     {"keep-going", NULL, 0, CMD_SQL | CMD_SUBMIT, OPT_KEEP_GOING, "go on after a statement that failed"},
     {"listen", "HOST:PORT", 0, CMD_DRIVER | CMD_EXECUTOR, OPT_LISTEN, "where to listen (driver: 127.0.0.1:7077); port 0: any"},
     {"log", "LEVEL", 0, ~0u, OPT_LOG, "debug, info, warn, error or off (warn)"},
