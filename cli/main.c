@@ -27,7 +27,7 @@ static const struct option_row {
     const char *doc;
 } options[] = {
     {"conf", "KEY=VALUE", 0, CMD_SQL | CMD_SUBMIT | CMD_EXPLAIN | CMD_DRIVER, OPT_CONF,
-     "a setting of the session, or of the driver; may be given several times"},
+     "a setting of the session; the driver's are defaults of all its sessions. May be given several times"},
     {"dir", "DIR", 0, CMD_EXECUTOR, OPT_DIR, "where the executor may put files"},
     {"driver", "HOST:PORT", 0, CLIENTS | CMD_EXECUTOR, OPT_DRIVER, "the driver; commands without it run embedded"},
     {"echo", NULL, 0, CMD_SQL | CMD_SUBMIT, OPT_ECHO, "each statement before its result"},
