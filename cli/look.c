@@ -203,6 +203,12 @@ static int job_number(const struct command_line *cl, uint32_t arg, uint64_t *ret
     return EXIT_USAGE;
 }
 
+static int no_job(const struct command_line *cl, uint64_t job)
+{
+    fprintf(stderr, "drover %s: the driver knows no job %llu; `drover jobs` lists them\n", cl->command, (unsigned long long)job);
+    return EXIT_FAILED;
+}
+
 /* Settings need no driver: they are a table of this binary. */
 static json_t *own_settings(void)
 {
@@ -261,14 +267,15 @@ int command_status(const struct command_line *cl)
         rc = need_driver(cl);
     if (rc == 0 && !rows)
         rc = ask_driver(cl, &rows);
-    if (rc == 0 && cl->arg_count)
+    if (rc == 0 && cl->arg_count) {
         rows = of_job(rows, job);
-    if (rc == 0 && cl->json) {
-        put_json(rows);
-        return rc;
+        rc = json_array_size(rows) ? 0 : no_job(cl, job);
     }
-    if (rc == 0)
+    if (rc == 0 && cl->json) {
+        put_json(json_incref(rows));
+    } else if (rc == 0) {
         print_rows(cl->command, rows);
+    }
     json_decref(rows);
     return rc;
 }

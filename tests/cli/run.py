@@ -179,6 +179,10 @@ def test_look(_):
             check(code == 0 and len(out.splitlines()) == len(rest) + 1 and out[0].isupper(), out)
         job = json.loads(run("jobs", "--json", *at)[1])[0]["jobId"]
         check(all(s["jobId"] == job for s in json.loads(run("stages", str(job), "--json", *at)[1])), "stages of one job")
+        for word in ("jobs", "stages"):
+            for args in ((), ("--json",)):
+                code, out, err = run(word, "999999", *args, *at)
+                check(code == 1 and out == "" and "no job 999999" in err, word, args, code, out, err)
         p = c.client(LONG, ["--conf", "drover.plan.single=false"])
         running = wait_until(lambda: [j["jobId"] for j in c.status("jobs") if j["status"] == "RUNNING"], 20, "the job to run")[0]
         equal(run("kill", str(running), *at)[:2], (0, f"job {running} killed\n"))
@@ -221,6 +225,21 @@ def test_driver_settings(_):
         code, out, err = run("explain", "--driver", c.address, "--conf", "drover.plan.single=false", "select id % 5, count(*) from range(0, 100000, 1, 4) group by 1")
         check(": 7 tasks" in out, out)
     equal(sql("--format", "csv", "--conf", f"{key}=9", f"set {key}=5; reset; set {key}")[1].splitlines()[-1], f"{key},9")
+
+
+def test_listening(_):
+    """Ports in use and addresses that everybody reaches: one error, which says what else to do. Nothing was connected to."""
+    with socket.create_server(("127.0.0.1", 0)) as taken, Cluster() as c:
+        port = "127.0.0.1:%d" % taken.getsockname()[1]
+        for args, address, advice in ((["driver", "--web", "none", "--listen", port], port, "port 0"), (["driver", "--listen", "127.0.0.1:0", "--web", port], port, "port 0"),
+                                      (["driver", "--web", "none", "--listen", "0.0.0.0:0"], "0.0.0.0:0", "--secret-file"),
+                                      (["driver", "--listen", "127.0.0.1:0", "--web", "0.0.0.0:0"], "0.0.0.0:0", "--secret-file"),
+                                      (["driver", "--web", "none", "--listen", "nowhere"], "nowhere", "HOST:PORT"),
+                                      (["executor", "--driver", c.address, "--listen", port], port, "port 0"),
+                                      (["executor", "--driver", c.address, "--listen", "0.0.0.0:0"], "0.0.0.0:0", "--secret-file")):
+            code, out, err = run(*args)
+            check(code in (1, 2) and f"[DROVER_LISTEN] cannot listen on {address}: " in err and advice in err and out == "", args, code, out, err)
+            check((code == 2) == (args[0] == "driver"), args, code)
 
 
 def test_daemons(_):
