@@ -11,13 +11,13 @@
 #include "cli/client.h"
 #include "cli/commands.h"
 #include "cli/format.h"
+#include "common/base/version.h"
 #include "common/config/settings.h"
 #include "common/log/log.h"
 #include "driver/server/driver.h"
 #include "executor/server/executor.h"
 
-enum { CMD_SQL = 1, CMD_SUBMIT = 2, CMD_DRIVER = 4, CMD_EXECUTOR = 8, CMD_STATUS = 16, CMD_KILL = 32, CMD_EXPLAIN = 64 };
-enum { CLIENTS = CMD_SQL | CMD_SUBMIT | CMD_STATUS | CMD_KILL | CMD_EXPLAIN };
+enum { CMD_SQL = 1, CMD_SUBMIT = 2, CMD_DRIVER = 4, CMD_EXECUTOR = 8, CMD_STATUS = 16, CMD_KILL = 32, CMD_EXPLAIN = 64, CMD_CONFIG = 128 };
 
 static const struct option_row {
     const char *name, *argument;
@@ -29,15 +29,17 @@ static const struct option_row {
     {"conf", "KEY=VALUE", 0, CMD_SQL | CMD_SUBMIT | CMD_EXPLAIN | CMD_DRIVER, OPT_CONF,
      "a setting of the session; the driver's are defaults of all its sessions. May be given several times"},
     {"dir", "DIR", 0, CMD_EXECUTOR, OPT_DIR, "where the executor may put files"},
-    {"driver", "HOST:PORT", 0, CLIENTS | CMD_EXECUTOR, OPT_DRIVER, "the driver; commands without it run embedded"},
+    {"driver", "HOST:PORT", 0, CMD_SQL | CMD_SUBMIT | CMD_EXPLAIN, OPT_DRIVER, "the driver; without it the command runs embedded, by itself"},
+    {"driver", "HOST:PORT", 0, CMD_STATUS | CMD_KILL | CMD_EXECUTOR, OPT_DRIVER, "the driver; it is needed"},
+    {"driver", "HOST:PORT", 0, CMD_CONFIG, OPT_DRIVER, "a driver to ask for its settings"},
     {"echo", NULL, 0, CMD_SQL | CMD_SUBMIT, OPT_ECHO, "each statement before its result"},
     {"embedded", NULL, 0, CMD_EXECUTOR, OPT_EMBEDDED, "end when the driver does"},
     {"execute", "SQL", 'e', CMD_SQL, OPT_EXECUTE, "statements to run; may be given several times"},
     {"executors", "N", 0, CMD_SQL | CMD_EXPLAIN, OPT_EXECUTORS, "embedded: how many executors (1)"},
     {"file", "FILE", 'f', CMD_SQL, OPT_FILE, "a file of statements"},
-    {"format", "NAME", 0, CMD_SQL | CMD_SUBMIT, OPT_FORMAT, "table, csv, json, jsonl or tsv"},
+    {"format", "NAME", 0, CMD_SQL | CMD_SUBMIT, OPT_FORMAT, "table, csv, json, jsonl or tsv (a table on a terminal, tsv otherwise)"},
     {"help", NULL, 'h', ~0u, OPT_HELP, "this text"},
-    {"json", NULL, 0, CMD_STATUS | CMD_KILL | CMD_EXPLAIN, OPT_JSON, "one JSON document, that of the REST API where it has one"},
+    {"json", NULL, 0, CMD_STATUS | CMD_CONFIG | CMD_KILL | CMD_EXPLAIN, OPT_JSON, "one JSON document, that of the REST API where it has one"},
     {"keep-going", NULL, 0, CMD_SQL | CMD_SUBMIT, OPT_KEEP_GOING, "go on after a statement that failed"},
     {"listen", "HOST:PORT", 0, CMD_DRIVER | CMD_EXECUTOR, OPT_LISTEN, "where to listen (driver: 127.0.0.1:7077); port 0: any"},
     {"log", "LEVEL", 0, ~0u, OPT_LOG, "debug, info, warn, error or off (warn)"},
@@ -61,7 +63,7 @@ static const struct command {
     {"jobs", "[JOB]", "jobs of a driver", CMD_STATUS, command_status},
     {"stages", "[JOB]", "stages of a driver's jobs", CMD_STATUS, command_status},
     {"executors", "", "executors of a driver", CMD_STATUS, command_status},
-    {"config", "", "settings and what they mean; needs no driver", CMD_STATUS, command_status},
+    {"config", "", "settings and what they mean; needs no driver", CMD_CONFIG, command_status},
     {"kill", "JOB...", "end jobs", CMD_KILL, command_kill},
     {"explain", "SQL", "the plan of a query", CMD_EXPLAIN, command_explain},
 };
@@ -85,7 +87,8 @@ static void help(FILE *to)
     fprintf(to, "Drover runs Spark SQL on a driver and executors, or on this machine alone.\n\n");
     for (size_t i = 0; i < ARRAY_LEN(commands); i++)
         fprintf(to, "  drover %-10s %-10s %s\n", commands[i].name, commands[i].arguments, commands[i].doc);
-    fprintf(to, "\n`drover COMMAND --help` lists the options of a command.\n");
+    fprintf(to, "\n`drover COMMAND --help` lists the options of a command; `drover --version` says which this is.\n"
+                "Exit codes: 0 done, 1 a statement or job failed, 2 the command line is wrong, 3 no driver was reached.\n");
 }
 
 static int usage(const char *fmt, ...) PRINTF_LIKE(1, 2);
@@ -267,6 +270,10 @@ int main(int argc, char **argv)
     if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || (argc == 2 && strcmp(argv[1], "help") == 0)) {
         help(argc < 2 ? stderr : stdout);
         return argc < 2 ? EXIT_USAGE : 0;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        printf("drover %s (Spark SQL %s)\n", DROVER_VERSION, SPARK_VERSION);
+        return 0;
     }
     bool asks = strcmp(argv[1], "help") == 0; /* for a command */
     const char *name = asks ? argv[2] : argv[1];

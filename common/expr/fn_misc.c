@@ -1,4 +1,5 @@
 /* What the query and its task are, functions made of others, and errors raised on purpose. */
+#include "common/base/version.h"
 #include "common/expr/fn_impl.h"
 
 /* ---- made of others ---- */
@@ -81,7 +82,7 @@ static int resolve_info(struct fn_call *c, struct error *err)
     else if (strcmp(n, "current_database") == 0 || strcmp(n, "current_schema") == 0)
         text = c->cx->database ? c->cx->database : "default";
     else if (strcmp(n, "version") == 0)
-        text = "4.0.0 drover";
+        text = SPARK_VERSION " drover";
     else if (strcmp(n, "input_file_name") == 0)
         text = "";
     struct expr *one = expr_string(c->ar, text ? text : "");

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/base/version.h"
 #include "driver/server/status_impl.h"
 
 struct request {
@@ -151,7 +152,7 @@ static bool date(struct request *rq, const char *name, int64_t fallback, int64_t
 
 static unsigned get_version(struct request *rq)
 {
-    json_raw(&rq->j, NULL, "{\"spark\":\"4.0.0\",\"drover\":\"0.1\"}");
+    json_raw(&rq->j, NULL, "{\"spark\":\"" SPARK_VERSION "\",\"drover\":\"" DROVER_VERSION "\"}");
     return OK;
 }
 

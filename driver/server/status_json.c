@@ -5,6 +5,7 @@
  */
 #include <stdlib.h>
 
+#include "common/base/version.h"
 #include "driver/server/status_impl.h"
 
 /* ---- what is always zero here ---- */
@@ -83,7 +84,7 @@ void status_app(const struct app *app, struct json *j)
     json_i64(j, "duration", ((end ? end : clock_wall_us()) - app->started_us) / 1000);
     json_text(j, "sparkUser", app->user);
     json_bool(j, "completed", end != 0);
-    json_text(j, "appSparkVersion", "4.0.0");
+    json_text(j, "appSparkVersion", SPARK_VERSION);
     json_i64(j, "startTimeEpoch", app->started_us / 1000);
     json_i64(j, "endTimeEpoch", end ? end / 1000 : -1);
     json_i64(j, "lastUpdatedEpoch", last / 1000);
