@@ -98,6 +98,7 @@ bool sched_executor_at(const struct sched *s, uint32_t index, struct executor_vi
     ret->host = e->host;
     ret->reason = e->reason;
     ret->running = e->running;
+    ret->busy = e->running < e->view.slots ? e->running : e->view.slots;
     ret->stalled = e->stalled;
     ret->outputs = e->outputs;
     return true;

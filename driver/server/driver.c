@@ -587,7 +587,7 @@ static void sample(struct driver *dr)
         if (!x->live || !sched_executor_at(dr->sched, i, &v))
             continue;
         s.slots += x->slots;
-        s.running += v.running < x->slots ? v.running : x->slots;
+        s.running += v.busy;
         s.memory += x->memory;
         s.memory_used += x->memory_used;
         s.resident += x->rss;

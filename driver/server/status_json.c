@@ -563,10 +563,10 @@ void status_executor(struct driver *dr, const struct executor_view *v, struct js
     json_u64(j, "memoryUsed", x ? x->memory_used : 0);
     json_u64(j, "totalCores", v->slots);
     json_u64(j, "maxTasks", v->slots);
-    json_u64(j, "activeTasks", v->running);
+    json_u64(j, "activeTasks", v->busy);
     json_u64(j, "failedTasks", v->failed);
     json_u64(j, "completedTasks", v->done);
-    json_u64(j, "totalTasks", v->done + v->failed + v->running);
+    json_u64(j, "totalTasks", v->done + v->failed + v->busy);
     json_u64(j, "totalDuration", v->run_us / 1000);
     json_u64(j, "totalInputBytes", v->bytes_in);
     json_u64(j, "totalShuffleRead", v->shuffle_bytes_in);
