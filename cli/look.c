@@ -6,8 +6,9 @@
 
 #include "cli/run.h"
 #include "common/config/settings.h"
+#include "driver/sql/parser.h"
 
-enum cell_kind { CELL_TEXT, CELL_COUNT, CELL_BYTES, CELL_MS, CELL_STATE };
+enum cell_kind { CELL_TEXT, CELL_COUNT, CELL_BYTES, CELL_MS, CELL_STATE, CELL_SQL };
 
 /* What a table shows, in the order of the columns; the last column of a command takes the room that is left. */
 static const struct status_column {
@@ -22,7 +23,7 @@ static const struct status_column {
     {"jobs", "numFailedTasks", "FAILED", CELL_COUNT},
     {"jobs", "inputRecords", "ROWS READ", CELL_COUNT},
     {"jobs", "durationMs", "TIME", CELL_MS},
-    {"jobs", "name", "STATEMENT", CELL_TEXT},
+    {"jobs", "name", "STATEMENT", CELL_SQL},
     {"stages", "jobId", "JOB", CELL_COUNT},
     {"stages", "stageId", "STAGE", CELL_COUNT},
     {"stages", "status", "STATE", CELL_STATE},
@@ -100,6 +101,13 @@ static char *flat(const char *s)
     return out.data ? buf_steal(&out) : xstrdup("");
 }
 
+/* A statement in one line, without the comments before it. */
+static char *statement_text(const char *sql)
+{
+    bool open;
+    return flat(sql + sql_skip_blank(sql, 0, &open));
+}
+
 static char *cell_of(const json_t *row, const struct status_column *col)
 {
     const json_t *v = json_object_get(row, col->key);
@@ -108,6 +116,7 @@ static char *cell_of(const json_t *row, const struct status_column *col)
     case CELL_STATE: return xstrdup(state_word(v));
     case CELL_BYTES: return bytes_text(n);
     case CELL_MS: return time_text(n);
+    case CELL_SQL: return statement_text(json_is_string(v) ? json_string_value(v) : "");
     case CELL_COUNT:
     case CELL_TEXT: break;
     }

@@ -102,10 +102,9 @@ static size_t operator_at(const char *s, uint8_t *kind)
     return 0;
 }
 
-/* Skips blanks and comments from i on; *ret_i is the next byte that counts. */
-static int skip_blank(struct ps *ps, size_t i, size_t *ret_i)
+size_t sql_skip_blank(const char *s, size_t i, bool *ret_open)
 {
-    const char *s = ps->sql;
+    *ret_open = false;
     for (;;) {
         if (isspace((unsigned char)s[i])) {
             i++;
@@ -124,15 +123,24 @@ static int skip_blank(struct ps *ps, size_t i, size_t *ret_i)
                     i++;
                 }
             }
-            if (nesting)
-                return fail_at(ps, start, start + 2, "'/*'", "this comment has no closing */");
+            if (nesting) {
+                *ret_open = true;
+                return start;
+            }
         } else if (s[i] == (char)0xC2 && s[i + 1] == (char)0xA0) { /* no-break space, pasted from pages */
             i += 2;
         } else {
-            *ret_i = i;
-            return 0;
+            return i;
         }
     }
+}
+
+/* *ret_i: the next byte from i on that counts. */
+static int skip_blank(struct ps *ps, size_t i, size_t *ret_i)
+{
+    bool open;
+    *ret_i = sql_skip_blank(ps->sql, i, &open);
+    return open ? fail_at(ps, *ret_i, *ret_i + 2, "'/*'", "this comment has no closing */") : 0;
 }
 
 static void match_brackets(struct ps *ps)

@@ -60,6 +60,9 @@ struct split_statement {
     bool terminated;         /* it ended in ';' (else by split_finish) */
 };
 
+/* The next byte from i on that is no blank nor in a comment; *ret_open: it is the start of a comment without an end. */
+size_t sql_skip_blank(const char *s, size_t i, bool *ret_open);
+
 void split_init(struct splitter *sp);
 void split_fini(struct splitter *sp);
 void split_feed(struct splitter *sp, const char *data, size_t bytes);

@@ -153,6 +153,12 @@ def test_help(_):
     for c in commands:
         code, text, err = run(c, "--help")
         check(code == 0 and f"drover {c}" in text and "--help" in text and run("help", c)[1] == text, c, text)
+        for name, doc in re.findall(r"^ +--(driver|format) \S+ +(.*)$", text, re.M):
+            word = "tsv otherwise" if name == "format" else "embedded" if c in ("sql", "submit", "explain") else "for its settings" if c == "config" else "needed"
+            check(word in doc, c, doc)
+    check(re.search(r"^Exit codes: 0 .* 1 .* 2 .* 3 ", out, re.M), out)
+    code, text, err = run("--version")
+    check(code == 0 and re.fullmatch(r"drover \d+\.\d+ \(Spark SQL \d+\.\d+\.\d+\)\n", text) and err == "", code, text, err)
     equal(run()[0], 2)
     rows = json.loads(run("config", "--json")[1])
     check(any(r["key"] == "spark.sql.shuffle.partitions" for r in rows), rows)
@@ -195,6 +201,41 @@ def test_look(_):
         check(code == 1 and json.loads(out) == {"killed": [running]} and "999999" in err, code, out, err)
         p.communicate(timeout=60 * SLOW)
         check("== Physical Plan ==" in run("explain", "select 1", *at)[1], "a plan")
+
+
+def test_statements_in_the_table_of_jobs(_):
+    """Without the comments before them; cut on a terminal, whole elsewhere."""
+    with Cluster(executors=1) as c:
+        at = ["--driver", c.address]
+        text = "select count(*), '" + "x" * 300 + "' from range(0, 1000)"
+        equal(sql(*at, "-e", f"-- who; asks\n /* and /* why */ */\n{text}")[0], 0)
+        line = run("jobs", *at)[1].splitlines()[1]
+        check(line.endswith("  " + text), line)
+        main, side = pty.openpty()
+        fcntl.ioctl(side, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
+        p = subprocess.Popen([DROVER, "jobs", *at], stdin=subprocess.DEVNULL, stdout=side, preexec_fn=_die_with_parent)
+        os.close(side)
+        shown = b""
+        try:
+            while piece := os.read(main, 65536):
+                shown += piece
+        except OSError:  # the other side is closed
+            pass
+        os.close(main)
+        p.wait()
+        lines = shown.decode().splitlines()
+        check(len(lines) == 2 and len(lines[1]) == 100 and "  select count(*), 'xx" in lines[1] and lines[1].endswith("..."), shown)
+
+
+def test_running_is_at_most_the_slots(_):
+    """Attempts wait ahead on an executor; what is shown as running has a slot."""
+    with Cluster(executors=1, slots=1) as c:
+        p = c.client(LONG, ["--conf", "drover.plan.single=false"])
+        wait_until(lambda: c.last_job()["numActiveTasks"] > 1 if c.status("jobs") else False, 20, "attempts that wait ahead")
+        executor = json.loads(run("executors", "--json", "--driver", c.address)[1])[0]
+        equal((executor["activeTasks"], executor["totalCores"]), (1, 1))
+        run("kill", str(c.last_job()["jobId"]), "--driver", c.address)
+        p.communicate(timeout=60 * SLOW)
 
 
 def test_explain(_):
