@@ -103,18 +103,19 @@ static int usage(const char *fmt, ...)
     return EXIT_USAGE;
 }
 
-static const struct option_row *nearest_option(const struct command *c, const char *name)
+static int no_option(const struct command *c, const char *arg)
 {
-    const struct option_row *best = NULL;
-    int least = 1 << 20;
+    struct slip slip = {.wrong = arg + strspn(arg, "-")};
+    char *name = xstrndup(slip.wrong, strcspn(slip.wrong, "="));
+    slip.wrong = name;
     for (size_t i = 0; i < ARRAY_LEN(options); i++) {
-        int d = str_distance(name, options[i].name);
-        if ((options[i].commands & c->bit) && d < least) {
-            least = d;
-            best = &options[i];
-        }
+        if (options[i].commands & c->bit)
+            slip_try(&slip, options[i].name);
     }
-    return best;
+    xfree(name);
+    if (slip.meant)
+        return usage("drover %s has no option %s; the nearest is --%s", c->name, arg, slip.meant);
+    return usage("drover %s has no option %s; `drover %s --help` lists what there is", c->name, arg, c->name);
 }
 
 static const struct option_row *find_option(const struct command *c, const char *arg, const char **ret_value)
@@ -235,10 +236,8 @@ static int parse(const struct command *c, int argc, char **argv, struct command_
             continue;
         }
         const struct option_row *o = find_option(c, arg, &value);
-        if (!o) {
-            const struct option_row *near = nearest_option(c, arg + (arg[1] == '-' ? 2 : 1));
-            return usage("drover %s has no option %s; the nearest is --%s", c->name, arg, near->name);
-        }
+        if (!o)
+            return no_option(c, arg);
         if (o->argument && !value) {
             if (++i >= argc)
                 return usage("%s needs a value: %s", arg, o->argument);
@@ -251,18 +250,23 @@ static int parse(const struct command *c, int argc, char **argv, struct command_
     return 0;
 }
 
-static const struct command *nearest_command(const char *name, int *ret_distance)
+static const struct command *find_command(const char *name)
 {
-    const struct command *best = NULL;
-    *ret_distance = 1 << 20;
     for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
-        int d = str_distance(name, commands[i].name);
-        if (d < *ret_distance) {
-            *ret_distance = d;
-            best = &commands[i];
-        }
+        if (strcmp(name, commands[i].name) == 0)
+            return &commands[i];
     }
-    return best;
+    return NULL;
+}
+
+static int no_command(const char *name)
+{
+    struct slip slip = {.wrong = name};
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+        slip_try(&slip, commands[i].name);
+    if (slip.meant)
+        return usage("there is no command %s; the nearest is %s", name, slip.meant);
+    return usage("there is no command %s; `drover help` lists what there is", name);
 }
 
 int main(int argc, char **argv)
@@ -277,20 +281,19 @@ int main(int argc, char **argv)
     }
     bool asks = strcmp(argv[1], "help") == 0; /* for a command */
     const char *name = asks ? argv[2] : argv[1];
-    int distance;
-    const struct command *best = nearest_command(name, &distance);
-    if (distance != 0)
-        return usage("there is no command %s; the nearest is %s", name, best->name);
+    const struct command *command = find_command(name);
+    if (!command)
+        return no_command(name);
     if (asks) {
-        help_command(best, stdout);
+        help_command(command, stdout);
         return 0;
     }
     struct command_line cl = {0};
-    int rc = parse(best, argc - 2, argv + 2, &cl);
+    int rc = parse(command, argc - 2, argv + 2, &cl);
     if (rc == 0 && cl.help)
-        help_command(best, stdout);
+        help_command(command, stdout);
     else if (rc == 0)
-        rc = best->run(&cl);
+        rc = command->run(&cl);
     xfree(cl.args);
     xfree(cl.confs);
     xfree(cl.sources);

@@ -363,6 +363,45 @@ int str_distance(const char *a, const char *b)
     return row[m];
 }
 
+/* Edits of one letter and exchanges of neighbours (optimal string alignment), max at most. */
+static int slips_between(const char *a, const char *b, int max)
+{
+    enum { MAX = 64 };
+    size_t n = strnlen(a, MAX), m = strnlen(b, MAX);
+    int rows[3][MAX + 1], *before = rows[0], *last = rows[1], *row = rows[2];
+    for (size_t j = 0; j <= m; j++)
+        last[j] = (int)j;
+    for (size_t i = 1; i <= n; i++) {
+        row[0] = (int)i;
+        for (size_t j = 1; j <= m; j++) {
+            int best = last[j - 1] + (a[i - 1] != b[j - 1]);
+            best = last[j] + 1 < best ? last[j] + 1 : best;
+            best = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && before[j - 2] + 1 < best)
+                best = before[j - 2] + 1;
+            row[j] = best;
+        }
+        int *oldest = before;
+        before = last;
+        last = row;
+        row = oldest;
+    }
+    return last[m] < max ? last[m] : max;
+}
+
+void slip_try(struct slip *s, const char *word)
+{
+    enum { MOST = 3 };
+    int allowed = (int)(strlen(s->wrong) + 1) / 3;
+    if (!s->meant)
+        s->slips = (allowed < MOST ? allowed : MOST) + 1;
+    int n = slips_between(s->wrong, word, s->slips);
+    if (n < s->slips) {
+        s->slips = n;
+        s->meant = word;
+    }
+}
+
 int64_t str_parse_bytes(const char *s)
 {
     static const struct {

@@ -113,6 +113,12 @@ bool str_has_prefix(const char *s, const char *prefix);
 bool str_has_suffix(const char *s, const char *suffix);
 /* Levenshtein distance bounded by 64 characters a side: to name the nearest of a wrong word. */
 int str_distance(const char *a, const char *b);
+/* What a mistyped word may have meant. Two letters that changed places are one slip; a third of the letters may be wrong. */
+struct slip {
+    const char *wrong, *meant; /* meant: NULL when nothing is near */
+    int slips;
+};
+void slip_try(struct slip *s, const char *word); /* keeps the word if it is nearer than those before it */
 /* "64m", "1.5g", "1024", "512KiB": bytes; -1 when it is none. */
 int64_t str_parse_bytes(const char *s);
 /* "10s", "150ms", "2min", "1h", "1d": milliseconds; -1 when it is none. A bare number is in unit_ms. */

@@ -19,18 +19,13 @@ static const struct setting_row *find(const char *key)
     return NULL;
 }
 
-static const char *nearest(const char *key)
+/* Owned: what to do about a key that is unknown. */
+static char *advice(const char *key)
 {
-    const char *best = "";
-    int least = 1 << 20;
-    for (uint32_t i = 0; i < setting_count; i++) {
-        int d = str_distance(key, setting_rows[i].key);
-        if (d < least) {
-            least = d;
-            best = setting_rows[i].key;
-        }
-    }
-    return best;
+    struct slip slip = {.wrong = key};
+    for (uint32_t i = 0; i < setting_count; i++)
+        slip_try(&slip, setting_rows[i].key);
+    return slip.meant ? xasprintf("the nearest is %s", slip.meant) : xstrdup("SET -v lists what there is");
 }
 
 void settings_init(struct settings *s)
@@ -124,13 +119,28 @@ static bool valid(const struct setting_row *row, const char *value)
     return false;
 }
 
+static int unknown(const char *key, struct error *err)
+{
+    char *text = advice(key);
+    error_set(err, ERR_SETTING_UNKNOWN, "config", key, "advice", text, NULL);
+    xfree(text);
+    return ERR_SETTING_UNKNOWN;
+}
+
+static char *kept(const char *key)
+{
+    char *text = advice(key), *warning = xasprintf("the setting %s means nothing here and is only kept; %s", key, text);
+    xfree(text);
+    return warning;
+}
+
 int settings_set(struct settings *s, const char *key, const char *value, char **ret_warning, struct error *err)
 {
     static const char *const kinds[] = {"boolean", "int", "long", "a size such as 64m", "a time such as 30s", "string"};
     *ret_warning = NULL;
     const struct setting_row *row = find(key);
     if (!row && str_has_prefix(key, "drover."))
-        return error_set(err, ERR_SETTING_UNKNOWN, "config", key, "nearest", nearest(key), NULL);
+        return unknown(key, err);
     if (row && !valid(row, value))
         return error_set(err, ERR_INVALID_SETTING, "confName", key, "confValue", value, "confType", kinds[row->kind], NULL);
     TRY(check_choice(key, value, err));
@@ -138,7 +148,7 @@ int settings_set(struct settings *s, const char *key, const char *value, char **
     if (row && row->kind == SETTING_INT && row->fallback[0] != '0' && strtoll(value, NULL, 10) <= 0)
         return error_set(err, ERR_SETTING_REQUIREMENT, "confName", key, "confValue", value, "confRequirement", "it must be positive", NULL);
     if (!row && str_has_prefix(key, "spark.") && !strmap_get(&s->values, key))
-        *ret_warning = xasprintf("the setting %s means nothing here and is only kept; the nearest is %s", key, nearest(key));
+        *ret_warning = kept(key);
     xfree(strmap_put(&s->values, key, xstrdup(value)));
     return 0;
 }

@@ -1,6 +1,7 @@
 /* Expression trees: making, comparing, walking and rewriting them; coercion and casts by Spark's rules. */
 #include "common/expr/expr.h"
 
+#include "common/expr/agg.h"
 #include "common/expr/fn_impl.h"
 #include "common/expr/program.h"
 
@@ -274,21 +275,27 @@ struct expr *expr_and(struct arena *ar, struct expr *a, struct expr *b)
 
 static int missing_function(const char *name, struct span span, struct error *err)
 {
-    const char *best = "SHOW FUNCTIONS lists what there is";
-    int best_distance = 4; /* what is farther away is no slip of the hand */
     const struct fn_row *r;
-    for (uint32_t i = 0; (r = fn_at(i)) != NULL; i++) {
-        int d = str_distance(name, r->name);
-        if (d < best_distance && r->name[0] != '_') {
-            best_distance = d;
-            best = r->name;
-        }
-    }
-    struct buf quoted = BUF_INIT;
+    struct buf quoted = BUF_INIT, lower = BUF_INIT, advice = BUF_INIT;
     buf_addf(&quoted, "`%s`", name);
+    for (const char *c = name; *c; c++)
+        buf_addc(&lower, *c >= 'A' && *c <= 'Z' ? (char)(*c | 0x20) : *c);
+    struct slip slip = {.wrong = lower.data ? lower.data : ""};
+    for (uint32_t i = 0; (r = fn_at(i)) != NULL; i++) {
+        if (r->name[0] != '_')
+            slip_try(&slip, r->name);
+    }
+    for (const char *const *a = agg_names(); *a; a++)
+        slip_try(&slip, *a);
+    if (slip.meant)
+        buf_addf(&advice, "the nearest is %s", slip.meant);
+    else
+        buf_adds(&advice, "SHOW FUNCTIONS lists what there is");
     error_set(err, ERR_FUNCTION_MISSING, "routineName", quoted.data, "searchPath",
-              "[`system`.`builtin`, `system`.`session`, `spark_catalog`.`default`]", "proposal", best, NULL);
+              "[`system`.`builtin`, `system`.`session`, `spark_catalog`.`default`]", "advice", advice.data, NULL);
     buf_fini(&quoted);
+    buf_fini(&lower);
+    buf_fini(&advice);
     error_at(err, span);
     return (int)err->code;
 }

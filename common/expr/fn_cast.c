@@ -609,7 +609,7 @@ static int resolve_typeof(struct fn_call *c, struct error *err)
 static int resolve_stored(struct fn_call *c, struct error *err)
 {
     if (c->args[1]->kind != EXPR_LITERAL || c->args[1]->type->id != TYPE_STRING)
-        return error_set(err, ERR_FUNCTION_MISSING, "routineName", "`_stored`", "searchPath", "", "proposal", "cast", NULL);
+        return error_set(err, ERR_FUNCTION_MISSING, "routineName", "`_stored`", "searchPath", "", "advice", "use cast", NULL);
     c->type = c->args[0]->type;
     return 0;
 }

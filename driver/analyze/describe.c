@@ -188,7 +188,7 @@ static int describe_function(struct binder *b, const struct ast_statement *st, s
     for (const char *const *a = agg_names(); *a && !found; a++)
         found = str_eq_nocase(*a, name);
     if (!found) {
-        error_set(b->err, ERR_FUNCTION_MISSING, "routineName", quoted(b->ar, name), "searchPath", name_search_path(b), "proposal",
+        error_set(b->err, ERR_FUNCTION_MISSING, "routineName", quoted(b->ar, name), "searchPath", name_search_path(b), "advice",
                   "SHOW FUNCTIONS lists what there is", NULL);
         return bind_fail_at(b, st->name.span);
     }

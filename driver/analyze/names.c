@@ -129,7 +129,7 @@ int name_missing_to_drop(struct binder *b, const struct ast_name *n)
 int name_missing(struct binder *b, const struct ast_name *n, struct span span)
 {
     struct buf text = BUF_INIT;
-    struct nearest near = {name_last(n), "none exists", 1 << 20};
+    struct nearest near = {name_last(n), NULL, 1 << 20};
     for (uint32_t i = 0; i < n->count; i++)
         buf_addf(&text, "%s`%s`", i ? "." : "", n->parts[i].text);
     STRMAP_EACH(&b->snap->views, e)
@@ -139,7 +139,8 @@ int name_missing(struct binder *b, const struct ast_name *n, struct span span)
         STRMAP_EACH(&db->relations, e)
             try_name(&near, e->key);
     }
-    error_set(b->err, ERR_TABLE_MISSING, "relationName", text.data, "searchPath", name_search_path(b), "proposal", near.best, NULL);
+    error_set(b->err, ERR_TABLE_MISSING, "relationName", text.data, "searchPath", name_search_path(b), "proposal",
+              near.best ? arena_printf(b->ar, "the nearest is %s", near.best) : "none exists in this database", NULL);
     buf_fini(&text);
     return bind_fail_at(b, span);
 }

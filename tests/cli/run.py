@@ -134,6 +134,16 @@ def test_exit_codes(_):
     return f"{len(cases)} ways to be wrong"
 
 
+def test_proposals(_):
+    """Slips of the hand are understood; what shares little with everything is not said to be near anything."""
+    cases = [(("sql", "select cuont(1)"), "count"), (("sql", "select CUONT(1)"), "count"), (("sql", "select no_such_function(1)"), None), (("nosuch",), None), (("sqll",), "sql"),
+             (("exlpain", "x"), "explain"), (("sql", "--fromat=csv"), "--format"), (("sql", "--quux"), None), (("sql", "--conf", "drover.nosuch=1", "select 1"), None),
+             (("sql", "--conf", "spark.sql.ansi.enalbed=false", "select 1"), "spark.sql.ansi.enabled"), (("sql", "--conf", "spark.some.thing.else=1", "select 1"), None)]
+    for args, want in cases:
+        err = run(*args)[2]
+        check(re.search(rf"; the nearest is {want}\b", err) if want else "nearest" not in err and "lists what there is" in err, args, want, err)
+
+
 def test_settings_warn_once(_):
     code, out, err = sql("--conf", "spark.sql.shufle.partitions=3", "select 1; select 2")
     check(code == 0 and err.count("spark.sql.shufle.partitions") == 1 and "spark.sql.shuffle.partitions" in err, err)

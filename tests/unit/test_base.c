@@ -106,6 +106,22 @@ START_TEST(sizes_and_durations)
 }
 END_TEST
 
+START_TEST(slips)
+{
+    static const char *const words[] = {"cot", "count", "sql", "encode", "radians", "rpad", "spark.sql.shuffle.partitions"};
+    static const char *const cases[][2] = {
+        {"cuont", "count"}, {"coutn", "count"}, {"cout", "cot"}, {"slq", "sql"}, {"sq", "sql"}, {"encdoe", "encode"}, {"count", "count"},
+        {"spark.sql.shufle.partitons", "spark.sql.shuffle.partitions"}, {"array", NULL}, {"explode", NULL}, {"median", NULL}, {"nosuch", NULL},
+        {"x", NULL}, {"", NULL}, {"spark.sql.shuffle.nothing", NULL}};
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct slip s = {.wrong = cases[i][0]};
+        for (size_t w = 0; w < ARRAY_LEN(words); w++)
+            slip_try(&s, words[w]);
+        ck_assert_msg(cases[i][1] ? s.meant && strcmp(s.meant, cases[i][1]) == 0 : !s.meant, "%s: %s", cases[i][0], s.meant ? s.meant : "nothing");
+    }
+}
+END_TEST
+
 /* RFC 3720 B.4 for CRC32C; xoshiro256** has no official vectors beyond its recurrence, so a seed must repeat itself. */
 START_TEST(known_answers)
 {
@@ -219,6 +235,7 @@ static void add(TCase *tc)
     tcase_add_test(tc, buffers_grow_and_keep_their_end);
     tcase_add_test(tc, maps_against_a_linear_list);
     tcase_add_test(tc, sizes_and_durations);
+    tcase_add_test(tc, slips);
     tcase_add_test(tc, known_answers);
     tcase_add_test(tc, sorting_bad_orders);
     tcase_add_test(tc, accounts_refuse_at_every_level);
