@@ -156,7 +156,9 @@ struct executor_view {
     uint64_t executor_id, incarnation;
     enum executor_state state;
     const char *host, *reason;
-    uint32_t slots, running, busy, stalled, outputs; /* running: queued ahead ones, too; busy: slots that are taken; outputs: finished tasks of active jobs that it holds */
+    uint32_t slots, stalled;
+    uint32_t running, busy; /* attempts that it has, those that wait ahead, too; slots that they take */
+    uint32_t outputs;       /* finished tasks of active jobs that it holds */
     uint64_t memory, done, failed, run_us, rows_in, bytes_in, shuffle_bytes_in, bytes_out;
     int64_t joined_us, lost_us;
 };
