@@ -53,6 +53,16 @@ def folder():
         shutil.rmtree(path, ignore_errors=True)
 
 
+def test_leftovers_are_no_table():
+    """A table whose folder is the warehouse's does not take over files that lie there; asked for by LOCATION, it does."""
+    with folder() as f:
+        good("CREATE TABLE a (x INT); INSERT INTO a VALUES (1)", f)
+        for again in ("CREATE TABLE a (x INT)", "CREATE TABLE IF NOT EXISTS a (x INT)", "CREATE TABLE a USING parquet AS SELECT 1 AS x"):
+            check(error_of(again, f) == "LOCATION_ALREADY_EXISTS", again)
+        check(good("CREATE TABLE b (x INT) USING parquet LOCATION 'spark-warehouse/a'; SELECT * FROM b", f) == [["1"]], "LOCATION")
+        good("CREATE TABLE a2 (x INT); INSERT INTO a2 VALUES (1); DROP TABLE a2; CREATE TABLE a2 (x INT)", f)
+
+
 def test_globs_find_every_file():
     """Whatever the pattern and wherever its paths happen to lie in memory: all that match and are not hidden, no more."""
     with folder() as f:

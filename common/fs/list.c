@@ -125,6 +125,17 @@ int fs_remove(const char *path, struct error *err)
     return nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS) != 0 ? io_error(err, path) : 0;
 }
 
+bool fs_has_entries(const char *path)
+{
+    DIR *d = opendir(path);
+    const struct dirent *e = NULL;
+    while (d && (e = readdir(d)) && e->d_name[0] == '.') {
+    }
+    if (d)
+        closedir(d);
+    return e != NULL;
+}
+
 bool fs_exists(const char *path)
 {
     return access(path, F_OK) == 0;
