@@ -13,7 +13,7 @@ const MEANING = {
   "partition": "Which part of the stage's rows the task works on",
   "failed attempts": "Attempts that ended with an error or with their executor",
   "tasks done": "Attempts that this executor finished",
-  "tasks failed": "Attempts that failed here or ended with this executor",
+  "tasks failed": "Attempts that failed on this executor; those that ended with it are not among them",
   "rows read": "Rows read from tables and files; counted as tasks end",
   "input": "Bytes read from tables and files; counted as tasks end",
   "shuffle read": "Bytes fetched from the outputs of earlier stages; counted as tasks end",
