@@ -203,6 +203,12 @@ static int job_number(const struct command_line *cl, uint32_t arg, uint64_t *ret
     return EXIT_USAGE;
 }
 
+static int no_job(const struct command_line *cl, uint64_t job)
+{
+    fprintf(stderr, "drover %s: the driver knows no job %llu; `drover jobs` lists them\n", cl->command, (unsigned long long)job);
+    return EXIT_FAILED;
+}
+
 /* Settings need no driver: they are a table of this binary. */
 static json_t *own_settings(void)
 {
@@ -236,6 +242,15 @@ static int ask_driver(const struct command_line *cl, json_t **ret)
     return rc;
 }
 
+/* Takes doc. */
+static void put_json(json_t *doc)
+{
+    char *text = json_dumps(doc, JSON_COMPACT);
+    puts(text);
+    free(text);
+    json_decref(doc);
+}
+
 int command_status(const struct command_line *cl)
 {
     bool config = strcmp(cl->command, "config") == 0, by_job = strcmp(cl->command, "jobs") == 0 || strcmp(cl->command, "stages") == 0;
@@ -252,12 +267,12 @@ int command_status(const struct command_line *cl)
         rc = need_driver(cl);
     if (rc == 0 && !rows)
         rc = ask_driver(cl, &rows);
-    if (rc == 0 && cl->arg_count)
+    if (rc == 0 && cl->arg_count) {
         rows = of_job(rows, job);
+        rc = json_array_size(rows) ? 0 : no_job(cl, job);
+    }
     if (rc == 0 && cl->json) {
-        char *text = json_dumps(rows, JSON_COMPACT);
-        puts(text);
-        free(text);
+        put_json(json_incref(rows));
     } else if (rc == 0) {
         print_rows(cl->command, rows);
     }
@@ -281,6 +296,7 @@ int command_kill(const struct command_line *cl)
         rc = open_client(cl, false, &c);
     if (rc != 0)
         return rc;
+    json_t *killed = json_array();
     for (uint32_t i = 0; i < cl->arg_count; i++) {
         bool found = false;
         job_number(cl, i, &job);
@@ -288,12 +304,17 @@ int command_kill(const struct command_line *cl)
             rc = complain("kill", &err, NULL);
             break;
         }
-        if (found)
+        if (found && cl->json)
+            json_array_append_new(killed, json_integer((json_int_t)job));
+        else if (found)
             printf("job %llu killed\n", (unsigned long long)job);
         else
             fprintf(stderr, "drover kill: no job %llu is running\n", (unsigned long long)job);
         rc = found ? rc : EXIT_FAILED;
     }
+    if (cl->json)
+        put_json(json_pack("{s:O}", "killed", killed));
+    json_decref(killed);
     client_close(c);
     return rc;
 }

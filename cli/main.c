@@ -27,7 +27,7 @@ static const struct option_row {
     const char *doc;
 } options[] = {
     {"conf", "KEY=VALUE", 0, CMD_SQL | CMD_SUBMIT | CMD_EXPLAIN | CMD_DRIVER, OPT_CONF,
-     "a setting of the session, or of the driver; may be given several times"},
+     "a setting of the session; the driver's are defaults of all its sessions. May be given several times"},
     {"dir", "DIR", 0, CMD_EXECUTOR, OPT_DIR, "where the executor may put files"},
     {"driver", "HOST:PORT", 0, CLIENTS | CMD_EXECUTOR, OPT_DRIVER, "the driver; commands without it run embedded"},
     {"echo", NULL, 0, CMD_SQL | CMD_SUBMIT, OPT_ECHO, "each statement before its result"},
@@ -37,7 +37,7 @@ static const struct option_row {
     {"file", "FILE", 'f', CMD_SQL, OPT_FILE, "a file of statements"},
     {"format", "NAME", 0, CMD_SQL | CMD_SUBMIT, OPT_FORMAT, "table, csv, json, jsonl or tsv"},
     {"help", NULL, 'h', ~0u, OPT_HELP, "this text"},
-    {"json", NULL, 0, CMD_STATUS, OPT_JSON, "the JSON of the REST API"},
+    {"json", NULL, 0, CMD_STATUS | CMD_KILL | CMD_EXPLAIN, OPT_JSON, "one JSON document, that of the REST API where it has one"},
     {"keep-going", NULL, 0, CMD_SQL | CMD_SUBMIT, OPT_KEEP_GOING, "go on after a statement that failed"},
     {"listen", "HOST:PORT", 0, CMD_DRIVER | CMD_EXECUTOR, OPT_LISTEN, "where to listen (driver: 127.0.0.1:7077); port 0: any"},
     {"log", "LEVEL", 0, ~0u, OPT_LOG, "debug, info, warn, error or off (warn)"},

@@ -253,19 +253,55 @@ int command_submit(const struct command_line *cl)
     return r.exit_code;
 }
 
+static void plan_schema_cb(void *ctx, const struct schema *sch, const char *time_zone)
+{
+    (void)ctx, (void)sch, (void)time_zone;
+}
+
+static bool plan_rows_cb(void *ctx, const struct sealed *rows)
+{
+    for (uint32_t i = 0; i < rows->rows; i++)
+        column_format_shell(&rows->cols[0], i, NULL, "", ctx);
+    return true;
+}
+
+/* The plan is a text of lines: no format of results suits it. */
+static void put_plan(const struct buf *plan, bool json)
+{
+    struct buf out = BUF_INIT;
+    const char *text = plan->data ? plan->data : "";
+    if (json) {
+        buf_adds(&out, "{\"plan\":");
+        buf_add_json(&out, text, plan->bytes);
+        buf_addc(&out, '}');
+        text = out.data;
+    }
+    size_t bytes = strlen(text);
+    printf("%s%s", text, bytes && text[bytes - 1] == '\n' ? "" : "\n");
+    buf_fini(&out);
+}
+
 int command_explain(const struct command_line *cl)
 {
-    struct runner r;
+    struct client *client;
+    struct error err = ERROR_INIT;
+    struct buf plan = BUF_INIT;
+    uint64_t run_us;
     if (cl->arg_count != 1) {
         fprintf(stderr, "drover explain: give one query\n");
         return EXIT_USAGE;
     }
-    int rc = runner_open(&r, cl);
+    int rc = open_client(cl, true, &client);
     if (rc != 0)
         return rc;
     char *sql = xasprintf("EXPLAIN %s", cl->args[0]);
-    run_statement(&r, sql);
+    struct client_sink sink = {plan_schema_cb, plan_rows_cb, &plan, isatty(STDERR_FILENO) != 0};
+    if (client_execute(client, sql, &sink, &run_us, &err) == 0)
+        put_plan(&plan, cl->json);
+    else
+        rc = complain(cl->command, &err, sql);
     xfree(sql);
-    runner_close(&r);
-    return r.exit_code;
+    buf_fini(&plan);
+    client_close(client);
+    return rc;
 }

@@ -148,6 +148,20 @@ void settings_unset(struct settings *s, const char *key)
     xfree(strmap_remove(&s->values, key));
 }
 
+void settings_reset(struct settings *s, const char *key, const struct settings *initial)
+{
+    if (!key) {
+        settings_fini(s);
+        settings_copy(s, initial);
+        return;
+    }
+    const char *v = strmap_get(&initial->values, key);
+    if (v)
+        xfree(strmap_put(&s->values, key, xstrdup(v)));
+    else
+        settings_unset(s, key);
+}
+
 const char *settings_text(const struct settings *s, const char *key)
 {
     const char *v = strmap_get(&s->values, key);

@@ -25,6 +25,7 @@ void settings_copy(struct settings *to, const struct settings *from);
 /* ERR_INVALID_SETTING, ERR_SETTING_OPTIONS for a bad value, ERR_SETTING_UNKNOWN for an unknown drover.* key. *ret_warning: owned text, or NULL. */
 WARN_UNUSED int settings_set(struct settings *s, const char *key, const char *value, char **ret_warning, struct error *err);
 void settings_unset(struct settings *s, const char *key);
+void settings_reset(struct settings *s, const char *key, const struct settings *initial); /* one key, or all with NULL, as there */
 const char *settings_text(const struct settings *s, const char *key); /* set, default, or NULL for unknown ones */
 bool settings_is_set(const struct settings *s, const char *key);
 bool settings_bool(const struct settings *s, const char *key);

@@ -175,6 +175,8 @@ static const struct form {
              {"dateadd", 2, "date_add($1, $2)"},
              {"hypot", 2, "HYPOT($1, $2)"},
              {"from_unixtime", 1, "from_unixtime($1, yyyy-MM-dd HH:mm:ss)"},
+             {"current_database", 0, "current_schema()"},
+             {"datepart", 2, "datepart($1 FROM $2)"},
              {"extract", 2, "extract($1 FROM $2)"}};
 
 static void print_form(const struct form *f, const struct expr *e, bool pretty, struct buf *out)
@@ -266,7 +268,7 @@ static void print_agg_args(const struct expr *e, bool pretty, struct buf *out)
 {
     struct expr shown = *e;
     const char *n = agg_name(e->agg);
-    if (pretty && e->arg_count == 2 && (strstr(n, "first") || strstr(n, "last") || strcmp(n, "any_value") == 0))
+    if (pretty && e->arg_count == 2 && (strstr(n, "first") || strstr(n, "last") || strcmp(n, "any_value") == 0 || strstr(n, "approx")))
         shown.arg_count = 1;
     print_args(&shown, 0, pretty, out);
 }

@@ -917,28 +917,31 @@ const char *listener_address(const struct listener *l)
     return l->address;
 }
 
+int rpc_listen_error(struct error *err, const char *address, const char *why, const char *advice)
+{
+    return error_set(err, ERR_LISTEN, "address", address, "message", why, "advice", advice, NULL);
+}
+
 static int bind_tcp(struct listener *l, const char *address, struct error *err)
 {
     char host[256];
     const char *port;
     if (!split_address(address, host, sizeof host, &port))
-        return error_setf(err, ERR_USAGE, "message", "%s is not an address to listen on: HOST:PORT or unix:PATH", address);
+        return rpc_listen_error(err, address, "it is no address", "give HOST:PORT or unix:PATH");
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *res;
     int rc = getaddrinfo(host[0] ? host : NULL, port, &hints, &res);
     if (rc != 0)
-        return error_set(err, ERR_CONNECT, "address", address, "message", gai_strerror(rc), NULL);
+        return rpc_listen_error(err, address, gai_strerror(rc), "give an address of this machine");
     if (!l->rpc->secret.bytes && !is_loopback(res->ai_addr)) {
         freeaddrinfo(res);
-        return error_setf(err, ERR_AUTH, "message",
-                          "listening on %s, which is not loopback, needs --secret-file; both sides take the same file",
-                          address);
+        return rpc_listen_error(err, address, "beyond loopback it needs --secret-file", RPC_SECRET_ADVICE);
     }
     rc = uv_tcp_bind(&l->u.tcp, res->ai_addr, 0);
     freeaddrinfo(res);
     if (rc == 0)
         rc = uv_listen(&l->u.stream, 1024, incoming_cb);
     if (rc < 0)
-        return error_set(err, ERR_CONNECT, "address", address, "message", uv_strerror(rc), NULL);
+        return rpc_listen_error(err, address, uv_strerror(rc), RPC_LISTEN_ADVICE);
     struct sockaddr_storage ss;
     int n = sizeof ss;
     uv_tcp_getsockname(&l->u.tcp, (struct sockaddr *)&ss, &n);
@@ -967,7 +970,7 @@ int rpc_listen(struct rpc *rpc, const char *address, void (*accept)(struct conn 
             rc = uv_listen(&l->u.stream, 1024, incoming_cb);
         }
         if (rc < 0)
-            rc = error_set(err, ERR_CONNECT, "address", address, "message", uv_strerror(rc), NULL);
+            rc = rpc_listen_error(err, address, uv_strerror(rc), "give a path of your own");
     } else {
         uv_tcp_init(rpc->loop, &l->u.tcp);
         l->u.stream.data = l;

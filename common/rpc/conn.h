@@ -82,6 +82,10 @@ void rpc_counters_json(const struct rpc *rpc, struct buf *out);
 WARN_UNUSED int rpc_read_secret(struct rpc *rpc, const char *path, struct error *err);
 
 struct listener;
+#define RPC_LISTEN_ADVICE "choose another port of this machine, or port 0 for any that is free"
+#define RPC_SECRET_ADVICE "whoever connects takes the same file"
+/* ERR_LISTEN, for whoever listens. */
+int rpc_listen_error(struct error *err, const char *address, const char *why, const char *advice);
 /*
  * address: "HOST:PORT" (port 0: the kernel's choice), "unix:PATH". Binding to something that is not loopback
  * without a secret is refused. accept is called with each new connection before its handshake: it sets

@@ -388,6 +388,7 @@ static struct session *find_session(struct driver *dr, const char *id)
 static void session_free(struct session *s)
 {
     snapshot_unref(s->snapshot);
+    settings_fini(&s->initial);
     xfree(s->id);
     xfree(s);
 }
@@ -398,6 +399,21 @@ static struct operation *find_operation(struct driver *dr, const char *id)
     while (op && strcmp(op->id, id) != 0)
         op = op->next;
     return op;
+}
+
+/* A setting that a session is opened with, as its initial and its present one. A warning or NULL. */
+static char *open_setting(struct session *s, struct settings *now, const Drover__Setting *set)
+{
+    struct error err = ERROR_INIT;
+    struct buf text = BUF_INIT;
+    char *warning = NULL;
+    if (settings_set(&s->initial, set->name, set->value, &warning, &err) == 0) {
+        settings_reset(now, set->name, &s->initial);
+        return warning;
+    }
+    error_format(&err, &text);
+    error_fini(&err);
+    return buf_steal(&text);
 }
 
 static void on_open_session(struct driver *dr, struct conn *conn, const struct frame *f)
@@ -415,6 +431,10 @@ static void on_open_session(struct driver *dr, struct conn *conn, const struct f
         s->number = ++dr->next_session;
         s->started_us = clock_mono_us();
         s->snapshot = snapshot_new(dr->catalog, m->working_dir && m->working_dir[0] == '/' ? m->working_dir : "/", m->user ? m->user : "unknown");
+        settings_init(&s->initial);
+        if (!dr->config.embedded) /* then they are the session's own, which come with this message */
+            settings_reset(&s->initial, NULL, &dr->settings);
+        settings_reset(&s->snapshot->settings, NULL, &s->initial);
         s->next = dr->sessions;
         dr->sessions = s;
     }
@@ -425,14 +445,7 @@ static void on_open_session(struct driver *dr, struct conn *conn, const struct f
     }
     struct snapshot *next = snapshot_copy(s->snapshot);
     for (size_t i = 0; i < m->n_settings; i++) {
-        struct error err = ERROR_INIT;
-        char *warning = NULL;
-        if (settings_set(&next->settings, m->settings[i]->name, m->settings[i]->value, &warning, &err) != 0) {
-            struct buf text = BUF_INIT;
-            error_format(&err, &text);
-            warning = buf_steal(&text);
-            error_fini(&err);
-        }
+        char *warning = open_setting(s, &next->settings, m->settings[i]);
         if (warning && r.n_warnings < ARRAY_LEN(warnings))
             warnings[r.n_warnings++] = warning;
         else

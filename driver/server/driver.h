@@ -12,7 +12,7 @@ struct driver_config {
     const char *secret_file;  /* or NULL */
     const char *state;        /* a folder that outlives the driver, or NULL */
     bool announce;            /* prints "ready driver=HOST:PORT web=HOST:PORT" */
-    uint32_t conf_count;      /* settings of the driver itself: KEY=VALUE; a wrong one is an error unless embedded */
+    uint32_t conf_count;      /* of the driver, and defaults of its sessions: KEY=VALUE; a wrong one is an error unless embedded */
     const char *const *confs;
     bool embedded;            /* ends when its last client is gone */
     uint32_t executors, slots; /* embedded: that are being started, and slots of each: known before they register */

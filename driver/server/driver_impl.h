@@ -48,6 +48,7 @@ struct exec {
 struct session {
     char *id;
     struct snapshot *snapshot;
+    struct settings initial;     /* the driver's and what the session was opened with: RESET goes back to them */
     uint64_t number;             /* of the application that the page shows */
     int64_t started_us;
     uint32_t open_ops;

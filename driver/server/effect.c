@@ -26,14 +26,10 @@ static void change_setting(struct operation *op, struct snapshot *next)
     const struct effect *e = &op->analyzed.effect;
     struct error err = ERROR_INIT;
     char *warning = NULL;
-    if (e->kind == EFFECT_UNSET && e->name) {
-        settings_unset(&next->settings, e->name);
-    } else if (e->kind == EFFECT_UNSET) {
-        settings_fini(&next->settings);
-        settings_init(&next->settings);
-    } else if (settings_set(&next->settings, e->name, e->value, &warning, &err) != 0) {
+    if (e->kind == EFFECT_UNSET)
+        settings_reset(&next->settings, e->name, &op->session->initial);
+    else if (settings_set(&next->settings, e->name, e->value, &warning, &err) != 0)
         error_fini(&err); /* it was checked while planning */
-    }
     if (warning)
         buf_adds(&op->warnings, warning);
     xfree(warning);

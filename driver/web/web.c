@@ -99,30 +99,25 @@ static bool split_address(const char *address, char *host, size_t cap, const cha
     return true;
 }
 
-static int fail(struct error *err, const char *address, const char *why)
-{
-    return error_setf(err, ERR_USAGE, "message", "the status page cannot listen on %s: %s", address, why);
-}
-
 static int open_socket(struct web *w, const char *address, bool secret, char **ret_address, struct error *err)
 {
     char host[256], number[64], service[16];
     const char *port;
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *ai;
     if (!split_address(address, host, sizeof host, &port))
-        return fail(err, address, "it takes HOST:PORT, or none");
+        return rpc_listen_error(err, address, "it is no address", "give --web HOST:PORT, or none for no status page");
     int rc = getaddrinfo(host, port, &hints, &ai);
     if (rc != 0)
-        return fail(err, address, gai_strerror(rc));
+        return rpc_listen_error(err, address, gai_strerror(rc), "give --web an address of this machine");
     struct sockaddr_storage real;
     socklen_t bytes = sizeof real;
     int one = 1, fd = socket(ai->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     w->loopback = is_loopback(ai->ai_addr);
     if (!w->loopback && !secret)
-        rc = fail(err, address, "beyond loopback it needs --secret-file, as the driver does");
+        rc = rpc_listen_error(err, address, "beyond loopback the status page needs --secret-file, as the driver does", RPC_SECRET_ADVICE);
     else if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) != 0 || bind(fd, ai->ai_addr, ai->ai_addrlen) != 0 ||
              listen(fd, 64) != 0 || getsockname(fd, (struct sockaddr *)&real, &bytes) != 0)
-        rc = fail(err, address, strerror(errno));
+        rc = rpc_listen_error(err, address, uv_strerror(-errno), "give --web another port, port 0 for any that is free, or none");
     freeaddrinfo(ai);
     if (rc != 0) {
         if (fd >= 0)
@@ -140,7 +135,7 @@ int web_start(struct driver *dr, const char *address, struct web **ret, char **r
     struct web *w = xcalloc(1, sizeof *w);
     w->dr = dr;
     char *path = module_path(MODULE);
-    int rc = path ? 0 : fail(err, address, MODULE " is not beside the binary");
+    int rc = path ? 0 : rpc_listen_error(err, address, MODULE " is not beside the binary", "install it there, or give --web none");
     xfree(path);
     if (rc == 0)
         rc = open_socket(w, address, dr->config.secret_file != NULL, ret_address, err);

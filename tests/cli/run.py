@@ -179,13 +179,67 @@ def test_look(_):
             check(code == 0 and len(out.splitlines()) == len(rest) + 1 and out[0].isupper(), out)
         job = json.loads(run("jobs", "--json", *at)[1])[0]["jobId"]
         check(all(s["jobId"] == job for s in json.loads(run("stages", str(job), "--json", *at)[1])), "stages of one job")
+        for word in ("jobs", "stages"):
+            for args in ((), ("--json",)):
+                code, out, err = run(word, "999999", *args, *at)
+                check(code == 1 and out == "" and "no job 999999" in err, word, args, code, out, err)
         p = c.client(LONG, ["--conf", "drover.plan.single=false"])
         running = wait_until(lambda: [j["jobId"] for j in c.status("jobs") if j["status"] == "RUNNING"], 20, "the job to run")[0]
         equal(run("kill", str(running), *at)[:2], (0, f"job {running} killed\n"))
         out, err = p.communicate(timeout=60 * SLOW)
         check(p.returncode == 1 and json.loads(out)["error"]["errorClass"] == "OPERATION_CANCELED", out, err)
         equal(run("kill", "999999", *at)[0], 1)
+        p = c.client(LONG, ["--conf", "drover.plan.single=false"])
+        running = wait_until(lambda: [j["jobId"] for j in c.status("jobs") if j["status"] == "RUNNING"], 20, "the job to run")[0]
+        code, out, err = run("kill", str(running), "999999", "--json", *at)
+        check(code == 1 and json.loads(out) == {"killed": [running]} and "999999" in err, code, out, err)
+        p.communicate(timeout=60 * SLOW)
         check("== Physical Plan ==" in run("explain", "select 1", *at)[1], "a plan")
+
+
+def test_explain(_):
+    """Lines, whatever they are written to; as JSON one document with the same text."""
+    query = "select count(*) from range(0, 1000) where id % 7 = 3"
+    code, out, err = run("explain", query)
+    check(code == 0 and out.startswith("== Physical Plan ==\n") and len(out.splitlines()) > 3 and "\\n" not in out, code, out, err)
+    code, doc, err = run("explain", "--json", query)
+    check(code == 0 and list(json.loads(doc)) == ["plan"] and doc.count("\n") == 1, code, doc, err)
+    equal(json.loads(doc)["plan"].rstrip("\n"), out.rstrip("\n"))
+    for args in ((), ("--json",)):
+        code, out, err = run("explain", "select nope", *args)
+        check(code == 1 and out == "" and "nope" in err, code, out, err)
+
+
+def test_driver_settings(_):
+    """What the driver was started with are the defaults of its sessions: their own --conf and SET win, RESET goes back."""
+    key = "spark.sql.shuffle.partitions"
+    with Cluster(executors=1, driver_args=["--conf", f"{key}=7", "--conf", "spark.sql.ansi.enabled=false"]) as c:
+        def values(statements, *args):
+            code, out, err = sql("--driver", c.address, "--format", "jsonl", *args, statements)
+            check(code == 0 and err == "", code, out, err)
+            return [dict(row[:2] for row in json.loads(line)["rows"]).get(key) for line in out.splitlines()]
+        equal(values(f"set {key}; set -v; set"), ["7", "7", "7"])
+        equal(values(f"set {key}=5; set {key}; reset {key}; set {key}; set {key}=6; reset; set {key}"), ["5", "5", None, "7", "6", None, "7"])
+        equal(values(f"set {key}; set {key}=5; reset; set {key}", "--conf", f"{key}=9"), ["9", "5", None, "9"])
+        equal(sql("--driver", c.address, "--format", "csv", "select 1/0 as n")[:2], (0, "n\n\n"))
+        code, out, err = run("explain", "--driver", c.address, "--conf", "drover.plan.single=false", "select id % 5, count(*) from range(0, 100000, 1, 4) group by 1")
+        check(": 7 tasks" in out, out)
+    equal(sql("--format", "csv", "--conf", f"{key}=9", f"set {key}=5; reset; set {key}")[1].splitlines()[-1], f"{key},9")
+
+
+def test_listening(_):
+    """Ports in use and addresses that everybody reaches: one error, which says what else to do. Nothing was connected to."""
+    with socket.create_server(("127.0.0.1", 0)) as taken, Cluster() as c:
+        port = "127.0.0.1:%d" % taken.getsockname()[1]
+        for args, address, advice in ((["driver", "--web", "none", "--listen", port], port, "port 0"), (["driver", "--listen", "127.0.0.1:0", "--web", port], port, "port 0"),
+                                      (["driver", "--web", "none", "--listen", "0.0.0.0:0"], "0.0.0.0:0", "--secret-file"),
+                                      (["driver", "--listen", "127.0.0.1:0", "--web", "0.0.0.0:0"], "0.0.0.0:0", "--secret-file"),
+                                      (["driver", "--web", "none", "--listen", "nowhere"], "nowhere", "HOST:PORT"),
+                                      (["executor", "--driver", c.address, "--listen", port], port, "port 0"),
+                                      (["executor", "--driver", c.address, "--listen", "0.0.0.0:0"], "0.0.0.0:0", "--secret-file")):
+            code, out, err = run(*args)
+            check(code in (1, 2) and f"[DROVER_LISTEN] cannot listen on {address}: " in err and advice in err and out == "", args, code, out, err)
+            check((code == 2) == (args[0] == "driver"), args, code)
 
 
 def test_daemons(_):
@@ -411,6 +465,15 @@ def test_progress_goes_away(_):
     t.expect(r"stage \d+ +\[=*>* *\] \d+ done, \d+ running of 60")
     t.expect("\x1b\\[K(\x1b\\[A\x1b\\[K)*s\r\n1199999997")
     equal(t.end(), 0)
+
+
+def test_waiting_for_an_executor_is_told(_):
+    with Cluster() as c:
+        t = Terminal("sql", "--driver", c.address, "--format", "csv", "select count(*) as n from range(0, 10, 1, 2)")
+        t.expect("no executor is there: the job waits for one")
+        c.start_executor()
+        t.expect("n\r\n10")
+        equal(t.end(), 0)
 
 
 if __name__ == "__main__":
