@@ -55,7 +55,7 @@ static void show_progress(struct client *c, const Drover__Progress *m)
         const Drover__StageProgress *st = m->stages[n];
         stages[n] = (struct progress_stage){st->stage, st->total, st->done, st->running, st->rows};
     }
-    progress_show(&c->progress, stages, n);
+    progress_show(&c->progress, stages, n, m->waits ? "no executor is there: the job waits for one (drover executor --driver ...)" : NULL);
 }
 
 static void ack(struct client *c, uint64_t seq)

@@ -76,16 +76,19 @@ static void add_line(struct progress *p, const struct progress_stage *s, struct 
     }
 }
 
-void progress_show(struct progress *p, const struct progress_stage *stages, uint32_t count)
+void progress_show(struct progress *p, const struct progress_stage *stages, uint32_t count, const char *instead)
 {
     struct buf out = BUF_INIT, line = BUF_INIT;
     uint32_t width = terminal_width(STDERR_FILENO);
     if (clock_mono_us() - p->started_us < QUIET_US)
         return;
     progress_clear(p);
-    for (uint32_t i = 0; i < count && p->lines < PROGRESS_LINES; i++) {
+    for (uint32_t i = 0; i < (instead ? 1 : count) && p->lines < PROGRESS_LINES; i++) {
         buf_reset(&line);
-        add_line(p, &stages[i], &line);
+        if (instead)
+            buf_adds(&line, instead);
+        else
+            add_line(p, &stages[i], &line);
         size_t bytes = width && line.bytes >= width ? width - 1 : line.bytes; /* a line that wraps could not be taken back */
         buf_adds(&out, p->lines ? "\n" : "");
         buf_add(&out, line.data, bytes);

@@ -22,5 +22,6 @@ struct progress {
 };
 
 void progress_begin(struct progress *p); /* a statement starts: nothing is shown for its first moment */
-void progress_show(struct progress *p, const struct progress_stage *stages, uint32_t count);
+/* instead: one line that is shown in place of the stages, or NULL. */
+void progress_show(struct progress *p, const struct progress_stage *stages, uint32_t count, const char *instead);
 void progress_clear(struct progress *p);

@@ -53,6 +53,34 @@ def folder():
         shutil.rmtree(path, ignore_errors=True)
 
 
+def test_leftovers_are_no_table():
+    """A table whose folder is the warehouse's does not take over files that lie there; asked for by LOCATION, it does."""
+    with folder() as f:
+        good("CREATE TABLE a (x INT); INSERT INTO a VALUES (1)", f)
+        for again in ("CREATE TABLE a (x INT)", "CREATE TABLE IF NOT EXISTS a (x INT)", "CREATE TABLE a USING parquet AS SELECT 1 AS x"):
+            check(error_of(again, f) == "LOCATION_ALREADY_EXISTS", again)
+        check(good("CREATE TABLE b (x INT) USING parquet LOCATION 'spark-warehouse/a'; SELECT * FROM b", f) == [["1"]], "LOCATION")
+        good("CREATE TABLE a2 (x INT); INSERT INTO a2 VALUES (1); DROP TABLE a2; CREATE TABLE a2 (x INT)", f)
+
+
+def test_globs_find_every_file():
+    """Whatever the pattern and wherever its paths happen to lie in memory: all that match and are not hidden, no more."""
+    with folder() as f:
+        good("INSERT OVERWRITE DIRECTORY 'data/orders' USING parquet SELECT id FROM range(0, 80, 1, 8)", f)
+        names = sorted(os.path.basename(p) for p in glob.glob(f"{f}/data/orders/part-*"))
+        check(len(names) == 8 and os.path.exists(f"{f}/data/orders/_SUCCESS"), names)
+        os.mkdir(f"{f}/data/other")
+        shutil.copy(f"{f}/data/orders/{names[0]}", f"{f}/data/other/x.parquet")
+        patterns = {"data/orders/*.parquet": 80, "./data/orders/*.parquet": 80, "data//orders/*.parquet": 80, "dat*/orders/*.parquet": 80,
+                    f"{f}/data/orders/*.parquet": 80, "data/orders/part*": 80, "data/orders/part-0000[123]*": 30, "data/orders/*": 80,
+                    "data/*": 90, "data/*/": 90, "./data/o*/": 90, "data/{orders,other}": 90, "data/{orders,other}/*.parquet": 90, "data/orders": 80,
+                    "data/ot*/x.parquet": 10}
+        docs = sql("".join(f"SELECT count(*), count(DISTINCT id) FROM parquet.`{p}`;" for p in patterns), f)
+        for (p, n), d in zip(patterns.items(), docs):
+            check("error" not in d and d["rows"][0][0] == str(n), p, "gives", d.get("rows"), "not", n, d.get("error"))
+        return f"({len(patterns)} patterns)"
+
+
 def visible(path):
     """Files that no reader passes over, below the folder."""
     found = []

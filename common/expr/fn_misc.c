@@ -83,8 +83,6 @@ static int resolve_info(struct fn_call *c, struct error *err)
         text = c->cx->database ? c->cx->database : "default";
     else if (strcmp(n, "version") == 0)
         text = SPARK_VERSION " drover";
-    else if (strcmp(n, "input_file_name") == 0)
-        text = "";
     struct expr *one = expr_string(c->ar, text ? text : "");
     fn_become_expr(c, one);
     return 0;
@@ -211,7 +209,6 @@ const struct fn_row fn_misc_rows[] = {
     TEXT_ROW("session_user", "who runs the query"),
     TEXT_ROW("user", "who runs the query"),
     TEXT_ROW("version", "the version that runs"),
-    TEXT_ROW("input_file_name", "nothing: files are not known to rows here"),
     {"spark_partition_id", 0, 0, FN_RANDOM | FN_NEVER_NULL, resolve_task_number, run_partition_id, "the number of the partition"},
     {"monotonically_increasing_id", 0, 0, FN_RANDOM | FN_NEVER_NULL, resolve_task_number, run_increasing_id, "a number of its own for every row"},
     {"uuid", 0, 1, FN_RANDOM | FN_NEVER_NULL, resolve_uuid, run_uuid, "a random UUID"},

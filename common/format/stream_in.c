@@ -22,7 +22,7 @@ struct byte_source {
     enum stream_codec codec;
     struct account *account;
     size_t reserved;
-    uint64_t at;     /* bytes taken from the file */
+    uint64_t at, start; /* where the next byte of the file comes from, and the first one did */
     uint8_t *in;     /* compressed bytes [in_at, in_end) wait */
     size_t in_at, in_end;
     bool file_end, open; /* open: inside a member or frame */
@@ -196,7 +196,7 @@ int byte_source_open(const char *path, uint64_t start, struct account *account, 
         rc = read_failed(s, strerror_r(errno, text, sizeof text), err);
         goto out;
     }
-    s->at = start;
+    s->at = s->start = start;
     if (s->codec != STREAM_PLAIN && (rc = open_codec(s, err)) != 0)
         goto out;
     *ret = s;
@@ -208,7 +208,7 @@ out:
 
 uint64_t byte_source_consumed(const struct byte_source *s)
 {
-    return s->at;
+    return s->at - s->start;
 }
 
 void byte_source_close(struct byte_source *s)

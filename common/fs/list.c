@@ -17,6 +17,13 @@ static int io_error(struct error *err, const char *path)
     return fs_failed(err, ERR_IO, path, errno);
 }
 
+/* _x=1 is a partition folder all the same; the suffix is that of a file still on its way. */
+static bool is_hidden(const char *name)
+{
+    return name[0] == '.' || (name[0] == '_' && !strchr(name, '=')) || str_has_suffix(name, "._COPYING_");
+}
+
+/* root: where `below` begins in the paths of files. */
 static int walk(struct arena *ar, const char *path, size_t root, unsigned depth, struct file_list *list, struct error *err)
 {
     struct stat st;
@@ -37,26 +44,36 @@ static int walk(struct arena *ar, const char *path, size_t root, unsigned depth,
         return io_error(err, path);
     int rc = 0;
     for (int i = 0; i < n; i++) {
-        const char *name = names[i]->d_name;
-        /* _x=1 is a partition folder all the same; the suffix is that of a file still on its way */
-        bool hidden = name[0] == '.' || (name[0] == '_' && !strchr(name, '=')) || str_has_suffix(name, "._COPYING_");
-        if (!hidden && rc == 0)
-            rc = walk(ar, arena_printf(ar, "%s/%s", path, name), root, depth - 1, list, err);
+        if (!is_hidden(names[i]->d_name) && rc == 0)
+            rc = walk(ar, arena_printf(ar, "%s/%s", path, names[i]->d_name), root, depth - 1, list, err);
         free(names[i]);
     }
     free(names);
     return rc;
 }
 
-int fs_list(struct arena *ar, const char *path, struct file_list *list, struct error *err)
+static const char *without_slashes(struct arena *ar, const char *path)
 {
     size_t n = strlen(path);
     while (n > 1 && path[n - 1] == '/')
         n--;
-    path = arena_strndup(ar, path, n);
+    return arena_strndup(ar, path, n);
+}
+
+/* A file or folder that was named, or found by a pattern: nothing is below a file. */
+static int walk_root(struct arena *ar, const char *path, struct file_list *list, struct error *err)
+{
     struct stat st;
+    bool folder = stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+    return walk(ar, path, strlen(path) + folder, 64, list, err);
+}
+
+int fs_list(struct arena *ar, const char *path, struct file_list *list, struct error *err)
+{
+    struct stat st;
+    path = without_slashes(ar, path);
     if (stat(path, &st) == 0)
-        return walk(ar, path, S_ISDIR(st.st_mode) ? n + 1 : n, 64, list, err);
+        return walk_root(ar, path, list, err);
     if (errno != ENOENT && errno != ENOTDIR)
         return io_error(err, path);
     if (!strpbrk(path, "*?[{"))
@@ -65,8 +82,11 @@ int fs_list(struct arena *ar, const char *path, struct file_list *list, struct e
     if (glob(path, GLOB_BRACE, NULL, &g) != 0)
         return error_set(err, ERR_PATH_MISSING, "path", path, NULL);
     int rc = 0;
-    for (size_t i = 0; i < g.gl_pathc && rc == 0; i++)
-        rc = walk(ar, g.gl_pathv[i], strlen(g.gl_pathv[i]) + 1, 64, list, err);
+    for (size_t i = 0; i < g.gl_pathc && rc == 0; i++) {
+        const char *found = without_slashes(ar, g.gl_pathv[i]), *slash = strrchr(found, '/');
+        if (!is_hidden(slash ? slash + 1 : found))
+            rc = walk_root(ar, found, list, err);
+    }
     globfree(&g);
     return rc;
 }
@@ -103,6 +123,17 @@ int fs_remove(const char *path, struct error *err)
     if (!fs_exists(path))
         return 0;
     return nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS) != 0 ? io_error(err, path) : 0;
+}
+
+bool fs_has_entries(const char *path)
+{
+    DIR *d = opendir(path);
+    const struct dirent *e = NULL;
+    while (d && (e = readdir(d)) && e->d_name[0] == '.') {
+    }
+    if (d)
+        closedir(d);
+    return e != NULL;
 }
 
 bool fs_exists(const char *path)

@@ -21,4 +21,6 @@ WARN_UNUSED int fs_list(struct arena *ar, const char *path, struct file_list *li
 WARN_UNUSED int fs_make_folder(const char *path, struct error *err);
 /* rm -r; a missing path is fine. */
 WARN_UNUSED int fs_remove(const char *path, struct error *err);
+/* Whether a folder is there with anything in it that is not hidden by a dot. */
+bool fs_has_entries(const char *path);
 bool fs_exists(const char *path);

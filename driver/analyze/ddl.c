@@ -1,4 +1,5 @@
 /* What makes and drops views, tables and databases. Nothing is done here: the statement's effect says what to do. */
+#include "common/fs/list.h"
 #include "driver/analyze/analyze_impl.h"
 
 struct options ddl_options(struct arena *ar, const struct ast_option *in, uint32_t count)
@@ -363,6 +364,16 @@ static int temporary_table(struct binder *b, const struct ast_statement *st, str
     return bind_fail_at(b, st->name.span);
 }
 
+/* A table whose folder is ours to choose does not take over what somebody left there. */
+static int check_location(struct binder *b, const struct ast_statement *st, const struct relation *r)
+{
+    if (!r->managed || !fs_has_entries(r->paths[0]))
+        return 0;
+    error_set(b->err, ERR_LOCATION_EXISTS, "location", arena_printf(b->ar, "'file:%s'", r->paths[0]), "identifier",
+              arena_printf(b->ar, "`%s`.`%s`.`%s`", CATALOG_NAME, r->database, r->name), NULL);
+    return bind_fail_at(b, st->name.span);
+}
+
 int ddl_create_table(struct binder *b, const struct ast_statement *st, struct analyzed *ret)
 {
     if (st->temporary)
@@ -373,6 +384,8 @@ int ddl_create_table(struct binder *b, const struct ast_statement *st, struct an
     r->comment = text_or_null(&r->ar, st->comment);
     r->properties = ddl_options(&r->ar, st->properties, st->property_count);
     int rc = make_table(b, st, r, &there, ret);
+    if (rc == 0 && !there)
+        rc = check_location(b, st, r);
     if (rc != 0 || there) {
         relation_unref(r);
         return rc;

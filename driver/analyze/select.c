@@ -319,6 +319,29 @@ static struct logical *sorted(struct binder *b, struct logical *in, const struct
     return lp;
 }
 
+enum { NO_ITEM = UINT32_MAX };
+
+/* ORDER BY behind DISTINCT sees the rows that are left: an expression must be made of what the list has. */
+static int sort_of_items(struct binder *b, const struct logical *lp, const struct items *items, struct expr *sort, struct span span,
+                         struct expr **ret)
+{
+    struct regroup g = {.b = b, .key_count = items->count, .key_cols = lp->out, .in = lp};
+    g.keys = ARENA_ARRAY(b->ar, struct expr *, items->count);
+    for (uint32_t i = 0; i < items->count; i++)
+        g.keys[i] = items->v[i].expr;
+    *ret = regroup_expr(&g, sort);
+    if (!g.missing)
+        return 0;
+    struct buf text = BUF_INIT, there = BUF_INIT;
+    expr_print(g.missing, true, &text);
+    for (uint32_t i = 0; i < items->count; i++)
+        buf_addf(&there, "%s`%s`", i ? ", " : "", items->v[i].name);
+    error_set(b->err, ERR_UNRESOLVED_COLUMN, "objectName", arena_printf(b->ar, "`%s`", text.data), "proposal", there.data, NULL);
+    buf_fini(&text);
+    buf_fini(&there);
+    return fail_at(b, g.missing->span.stop ? g.missing->span : span);
+}
+
 /* Projects items, sorts by what may be neither in them, and cuts the helpers off again. */
 static int project_and_sort(struct binder *b, struct logical *in, struct items *items, const struct order *order,
                             struct expr **sorts, bool distinct, struct span span, struct logical **ret)
@@ -340,14 +363,8 @@ static int project_and_sort(struct binder *b, struct logical *in, struct items *
             j++;
         if (j == total) {
             if (distinct) {
-                struct buf text = BUF_INIT, names_there = BUF_INIT;
-                expr_print(sorts[i], true, &text);
-                for (uint32_t k = 0; k < n; k++)
-                    buf_addf(&names_there, "%s`%s`", k ? ", " : "", names[k]);
-                error_set(b->err, ERR_UNRESOLVED_COLUMN, "objectName", arena_printf(b->ar, "`%s`", text.data), "proposal", names_there.data, NULL);
-                buf_fini(&text);
-                buf_fini(&names_there);
-                return fail_at(b, order->sorts[i].expr->span);
+                at[i] = NO_ITEM;
+                continue;
             }
             exprs[total] = sorts[i];
             names[total++] = "sort";
@@ -360,8 +377,12 @@ static int project_and_sort(struct binder *b, struct logical *in, struct items *
         lp = lp_new(b, LP_DISTINCT, span, lp, NULL);
     if (order->count) {
         struct expr **keys = ARENA_ARRAY(b->ar, struct expr *, order->count);
-        for (uint32_t i = 0; i < order->count; i++)
-            keys[i] = bind_column_of(b, &lp->out[at[i]]);
+        for (uint32_t i = 0; i < order->count; i++) {
+            if (at[i] == NO_ITEM)
+                TRY(sort_of_items(b, lp, items, sorts[i], order->sorts[i].expr->span, &keys[i]));
+            else
+                keys[i] = bind_column_of(b, &lp->out[at[i]]);
+        }
         lp = sorted(b, lp, order, keys);
     }
     if (total > n) {

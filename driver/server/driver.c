@@ -331,7 +331,10 @@ static void executor_frame(struct driver *dr, struct conn *conn, const struct fr
         x->rejected = m->rejected;
         break;
     }
-    case MSG_GOODBYE: lose(dr, x, ((const Drover__Goodbye *)f->message)->reason); break;
+    case MSG_GOODBYE:
+        x->stopped = x->live;
+        lose(dr, x, ((const Drover__Goodbye *)f->message)->reason);
+        break;
     case MSG_COMPLETIONS: on_completions(dr, x, f->message, f); break;
     case MSG_ATTEMPT_FAILED: on_attempt_failed(dr, x, f->message); break;
     default:

@@ -42,6 +42,7 @@ struct exec {
     uint32_t running;
     int64_t last_heartbeat_us;
     bool live;
+    bool stopped;                /* it said goodbye; false and not live: lost */
 };
 
 struct session {

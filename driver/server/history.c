@@ -189,6 +189,7 @@ void history_end(struct history *h, struct statement *st, uint64_t rows, const s
     h->failed += err->code != ERR_OK;
     h->rows += rows;
     st->state = err->code ? STATEMENT_FAILED : STATEMENT_DONE;
+    st->cancelled = err->code == ERR_CANCELLED;
     st->ended_us = clock_mono_us();
     st->rows = rows;
     if (err->code) {

@@ -57,6 +57,7 @@ struct statement {
     struct app *app;
     char *sql;
     enum statement_state state;
+    bool cancelled;                /* FAILED because somebody wished it to end */
     int64_t started_us, ended_us;  /* monotonic */
     uint64_t rows;                 /* that the client got */
     char *error;

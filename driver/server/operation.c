@@ -588,6 +588,9 @@ void operation_progress(struct operation *op)
         list[n] = &items[n];
         n++;
     }
+    m.has_waits = m.waits = true;
+    for (uint32_t i = 0; i < op->dr->exec_count && m.waits; i++)
+        m.waits = !op->dr->execs[i]->live;
     m.operation_id = op->id;
     m.n_stages = n;
     m.stages = list;

@@ -475,6 +475,7 @@ static void statement_line(struct request *rq, const struct statement *st)
     json_i64(j, "durationMs", duration_ms(st->started_us, st->ended_us));
     json_raw(j, NULL, "\"stageIds\":[],\"numTasks\":0,\"numActiveTasks\":0,\"numCompletedTasks\":0,\"numFailedTasks\":0,\"inputRecords\":0");
     json_u64(j, "resultRecords", st->rows);
+    json_bool(j, "cancelled", st->cancelled);
     json_text(j, "applicationId", st->app->id);
     if (st->error)
         json_text(j, "error", st->error);
@@ -489,12 +490,21 @@ static void frame_of_page(struct request *rq)
     json_text(j, "driver", listener_address(rq->dr->listener));
 }
 
+/* What the head of every page says, for those that ask for nothing else of the driver itself. */
+static unsigned get_driver(struct request *rq)
+{
+    json_open(&rq->j, NULL, '{');
+    frame_of_page(rq);
+    json_close(&rq->j, '}');
+    return OK;
+}
+
 static unsigned get_overview(struct request *rq)
 {
     const struct history *h = rq->dr->history;
     const struct stage_options plain = {0};
     struct json *j = &rq->j;
-    uint64_t limit, n = 0, apps = 0, running = 0, failed = 0;
+    uint64_t limit, n = 0, apps = 0, running = 0, failed = 0, cancelled = 0;
     if (!number(rq, "limit", 50, HISTORY_STATEMENTS, &limit))
         return BAD;
     bool all = flag(rq, "all"); /* also what the driver answered without a job */
@@ -507,7 +517,8 @@ static unsigned get_overview(struct request *rq)
     for (uint32_t i = h->count; i-- > 0;) {
         const struct statement *st = h->statements[i];
         running += st->state == STATEMENT_RUNNING;
-        failed += st->state == STATEMENT_FAILED;
+        failed += st->state == STATEMENT_FAILED && !st->cancelled;
+        cancelled += st->cancelled;
         bool shown = all || st->stage_count || st->state != STATEMENT_DONE;
         if (shown && (n < limit || st->state == STATEMENT_RUNNING)) {
             statement_line(rq, st);
@@ -518,6 +529,7 @@ static unsigned get_overview(struct request *rq)
     json_u64(j, "statements", h->count);
     json_u64(j, "running", running);
     json_u64(j, "failed", failed);
+    json_u64(j, "cancelled", cancelled);
     json_open(j, "stages", '[');
     for (uint32_t i = h->count, left = 40; i-- > 0;) {
         const struct statement *st = h->statements[i];
@@ -601,6 +613,7 @@ static const struct route {
     {"stages/#", get_any_stage},
     {"executors", get_all_executors},
     {"config", get_config},
+    {"driver", get_driver},
     {"connections", get_connections},
     {"metrics/prometheus", get_metrics},
     {"overview", get_overview},

@@ -171,6 +171,7 @@ bool status_job(struct driver *dr, const struct statement *st, struct json *j)
     json_u64(j, "inputRecords", t.rows_in);
     json_u64(j, "inputBytes", t.bytes_in);
     json_u64(j, "resultRecords", st->rows);
+    json_bool(j, "cancelled", st->cancelled);
     json_text(j, "applicationId", st->app->id);
     if (st->error)
         json_text(j, "error", st->error);
@@ -203,6 +204,9 @@ void status_task(struct driver *dr, const struct statement *st, const struct sta
     int64_t held_ms = duration_ms(t->launched_us, t->ended_us), run_ms = (int64_t)(t->run_us + 500) / 1000;
     json_open(j, NULL, '{');
     json_u64(j, "taskId", t->attempt_id);
+    json_key(j, "taskIdText"); /* digits that survive a reader whose numbers are doubles, as a browser's are */
+    buf_addf(j->out, "\"%llu\"", (unsigned long long)t->attempt_id);
+    j->comma = true;
     json_u64(j, "index", t->partition);
     json_u64(j, "attempt", t->number);
     json_u64(j, "partitionId", t->partition);
@@ -503,8 +507,10 @@ bool status_stage(struct driver *dr, const struct statement *st, uint32_t index,
     if (!sched_job_view(dr->sched, st->number, &job) || !sched_stage_view(dr->sched, st->number, index, &v))
         return false;
     bool shuffles = !v.result && !v.writes;
+    const char *status = stage_status(&job, &v);
     json_open(j, NULL, '{');
-    json_text(j, "status", stage_status(&job, &v));
+    json_text(j, "status", status);
+    json_bool(j, "cancelled", st->cancelled && status[0] == 'F');
     json_u64(j, "stageId", sr->id);
     json_u64(j, "attemptId", 0);
     json_u64(j, "numTasks", v.tasks);
@@ -560,6 +566,7 @@ void status_executor(struct driver *dr, const struct executor_view *v, struct js
     j->comma = true;
     json_text(j, "hostPort", x ? x->address : v->host);
     json_bool(j, "isActive", live);
+    json_bool(j, "stopped", x && x->stopped);
     json_u64(j, "memoryUsed", x ? x->memory_used : 0);
     json_u64(j, "totalCores", v->slots);
     json_u64(j, "maxTasks", v->slots);

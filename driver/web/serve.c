@@ -52,6 +52,7 @@ ASSET(text, "text.js");
 ASSET(overview, "overview.js");
 ASSET(job, "job.js");
 ASSET(dag, "dag.js");
+ASSET(terms, "terms.js");
 ASSET(settings, "settings.js");
 ASSET(icon, "icon.svg");
 
@@ -67,6 +68,7 @@ static const struct asset {
     {"/overview.js", js, asset_overview, asset_overview_end},
     {"/job.js", js, asset_job, asset_job_end},
     {"/dag.js", js, asset_dag, asset_dag_end},
+    {"/terms.js", js, asset_terms, asset_terms_end},
     {"/settings.js", js, asset_settings, asset_settings_end},
     {"/icon.svg", "image/svg+xml", asset_icon, asset_icon_end},
 };

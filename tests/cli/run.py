@@ -518,5 +518,14 @@ def test_progress_goes_away(_):
     equal(t.end(), 0)
 
 
+def test_waiting_for_an_executor_is_told(_):
+    with Cluster() as c:
+        t = Terminal("sql", "--driver", c.address, "--format", "csv", "select count(*) as n from range(0, 10, 1, 2)")
+        t.expect("no executor is there: the job waits for one")
+        c.start_executor()
+        t.expect("n\r\n10")
+        equal(t.end(), 0)
+
+
 if __name__ == "__main__":
     sys.exit(runner.run("cli", [(k[5:], lambda f=f: f(None)) for k, f in list(globals().items()) if k.startswith("test_")]))

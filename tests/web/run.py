@@ -2,16 +2,19 @@
 run.py [PART OF A NAME...]; TESTS=... does the same."""
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import urllib.error
 import urllib.request
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(os.path.dirname(HERE), "cluster"), os.path.dirname(HERE)]
-from harness import Cluster, check, wait_until  # noqa: E402
+from harness import DROVER, Cluster, check, wait_until  # noqa: E402
 import runner  # noqa: E402
 
 MAPS = {"tasks", "executorSummary", "killedTasksSummary", "executorLogs", "attributes", "resources", "modifiedConfigs"}
@@ -60,6 +63,50 @@ def dom(c, fragment="", size="1360,1200"):
                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=180)
     check("<html" in p.stdout, "chromium says", p.stderr[-2000:])
     return p.stdout
+
+
+class Changed:
+    """An address where the page and its data are the cluster's, with one answer changed: by change() of the object at path."""
+
+    def __init__(self, c, path, change):
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                status, headers, body = http(c, self.path)
+                if self.path == path:
+                    o = json.loads(body)
+                    change(o)
+                    body = json.dumps(o).encode()
+                self.send_response(status)
+                self.send_header("Content-Type", headers["Content-Type"])
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                pass
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.web = f"127.0.0.1:{self.server.server_port}"
+        self.thread = threading.Thread(target=self.server.serve_forever)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.thread.join()
+        self.server.server_close()
+
+
+def cell(row, label):
+    """The text of a cell of a table's row."""
+    m = re.search(f'<td[^>]*data-label="{label}"[^>]*>(.*?)</td>', row, re.S)
+    return m and re.sub("<[^>]*>", "", m[1])
+
+
+def rows_of(text, table):
+    m = re.search(f'<table class="{table}">(.*?)</table>', text, re.S)
+    return re.findall("<tr.*?</tr>", m[1].split("<tbody>")[1], re.S) if m else []
 
 
 def app(c):
@@ -238,6 +285,100 @@ def test_page_of_a_job(c):
     text = dom(c, f"#/stages/{job['stageIds'][0]}")
     check("How even the tasks are" in text and "Attempt" in text, text[-3000:])
     check("Back to the overview" in dom(c, "#/jobs/987654321"), "a job that is not there")
+
+
+def test_page_numbers(c):
+    """Numbers that JavaScript's own cannot hold are shown as they are."""
+    job = next(j for j in get(c, f"applications/{app(c)}/jobs") if "group by" in j["name"])
+    stage = job["stageIds"][0]
+    tasks = get(c, f"applications/{app(c)}/stages/{stage}/0/taskList")
+    check(any(int(float(t["taskId"])) != t["taskId"] for t in tasks), "none is large enough to be rounded", tasks)
+    check([t["taskIdText"] for t in tasks] == [str(t["taskId"]) for t in tasks], tasks)
+    shown = [cell(r, "Attempt") for r in rows_of(dom(c, f"#/stages/{stage}"), "attempts")]
+    check(sorted(shown) == sorted(str(t["taskId"]) for t in tasks), shown)
+
+
+def test_page_head(c):
+    """Every page says which driver it is of, for how long that is up, and where one is."""
+    stage = get(c, "stages")[0]["stageId"]
+    for fragment, here in [("#/", "Overview"), ("#/jobs", "Jobs"), ("#/stages", "Stages"), (f"#/stages/{stage}", "Stages"), ("#/settings", "Settings"),
+                           ("#/jobs/987654321", "Jobs"), ("#/stages/987654321", "Stages")]:
+        text = dom(c, fragment)
+        head = text[text.index("<header"):text.index("</header>")]
+        check(c.address in head and re.search("> up [0-9]+ (s|min)<", head), fragment, head)
+        check(re.findall('aria-current="page">([^<]*)<', head) == [here], fragment, head)
+
+
+def test_page_of_stages(c):
+    stages = get(c, "stages?limit=100")
+    shown = [(cell(r, "Stage"), cell(r, "Job")) for r in rows_of(dom(c, "#/stages"), "stages")]
+    check(shown == [(str(s["stageId"]), str(s["jobId"])) for s in stages], shown)
+
+
+def test_page_words(c):
+    """Every column of numbers has its meaning where the pointer rests."""
+    job = next(j for j in get(c, f"applications/{app(c)}/jobs") if "group by" in j["name"])
+    for fragment, table, own in [("#/", "jobs", {"Job", "State", "Statement"}), (f"#/jobs/{job['jobId']}", "stages", {"Stage", "State", "What it does"}),
+                                 (f"#/stages/{job['stageIds'][0]}", "attempts", {"State", "Executor"})]:
+        text = dom(c, fragment)
+        head = re.search(f'<table class="{table}"><thead>(.*?)</thead>', text, re.S)[1]
+        check("Duration" in head and set(re.findall("<th(?![^>]*title=)[^>]*>([^<]*)<", head)) == own, fragment, head)
+    check(re.search('<section class="tile" title="[^"]*counted as tasks end[^"]*"><h3>Rows read<', dom(c)), "the tile says when rows are counted")
+
+
+def test_page_counts(c):
+    """What is counted above the list of jobs."""
+    o, text = get(c, "overview?limit=25"), dom(c)
+    said = re.search(r">(\d+) shown of (\d+) statements", text)
+    check(said and [int(n) for n in said.groups()] == [len(o["jobs"]), o["statements"]], said, o["statements"])
+    check(len(rows_of(text, "jobs")) == len(o["jobs"]) < o["statements"], len(o["jobs"]))
+
+
+def test_page_axis(c):
+    """The labels of the time axis differ, however short the job was."""
+    job = next(j for j in get(c, f"applications/{app(c)}/jobs") if "group by" in j["name"])["jobId"]
+    for end in (1.3, 2.2, 9, 11):
+        def shorter(o):
+            last = max(a[5] for a in o["attempts"])
+            for a in o["attempts"]:
+                a[4:6] = [x * end / last for x in a[4:6]]
+        with Changed(c, f"/api/v1/overview/{job}", shorter) as p:
+            axis = re.search('<div class="axis[^>]*>(.*?)</div>', dom(p, f"#/jobs/{job}"))[1]
+        labels = re.findall("<span>([^<]*)</span>", axis)
+        check(len(set(labels)) == len(labels) > 2, end, labels)
+
+
+def test_page_cancelled(c):
+    """What somebody wished to end has not failed here; Spark's own words stay."""
+    mark = "select sum(id % 10) from range(0, 1000000000000000, 1, 4) where id % 3 >= 0"
+    p = c.client(mark)
+    job = wait_until(lambda: next((j for j in get(c, "jobs?status=running") if j["name"] == mark and j["numActiveTasks"]), None), 30, "the job")["jobId"]
+    subprocess.run([DROVER, "kill", str(job), "--driver", c.address], check=True, capture_output=True)
+    p.communicate(timeout=60)
+    before = get(c, "overview?limit=25")
+    told = next(j for j in before["jobs"] if j["jobId"] == job)
+    check(told["status"] == "FAILED" and told["cancelled"] and "OPERATION_CANCELED" in told["error"], told)
+    check(before["failed"] == len([j for j in before["jobs"] if j["status"] == "FAILED" and not j["cancelled"]]), before["failed"])
+    text = dom(c)
+    row = next(r for r in rows_of(text, "jobs") if cell(r, "Job") == str(job))
+    check(cell(row, "State") == "cancelled" and "reason calm" in row and "chip failed" not in row, row)
+    check(re.search(r"statements \([^)]*cancelled\)", text), "the count of the cancelled")
+    failed = [cell(r, "State") for r in rows_of(dom(c, "#/jobs?FAILED"), "jobs")]
+    check(set(failed) == {"failed"}, failed)
+    text = dom(c, f"#/jobs/{job}")
+    check("error-box calm" in text and "node failed" not in text and "chip failed" not in text, text[-3000:])
+
+
+def test_page_stopped(c):
+    """An executor that was told to stop is not lost, and says why it went."""
+    e = c.start_executor()
+    own = c.row(e)["id"]
+    check(not c.row(e)["stopped"], "it is there")
+    e.stop()
+    wait_until(lambda: not c.row(e)["isActive"], 20, "its end")
+    check(c.row(e)["stopped"] and "told to stop" in c.row(e)["removeReason"], c.row(e))
+    card = re.search(f'<article class="([^"]*)" data-key="x{own}">(.*?)</article>', dom(c), re.S)
+    check("lost" not in card[1] and ">stopped<" in card[2] and "told to stop by signal 15" in card[2] and ">lost<" not in card[2], card[0])
 
 
 def main():

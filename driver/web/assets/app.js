@@ -1,9 +1,10 @@
 // Which page is shown, and keeping it live: one request a second to one path, whose answer is one moment of the driver. A look that fails
 // is tried again more slowly, so a driver that was restarted is found again; a page that nobody sees asks rarely.
 import { h, show } from "/dom.js";
-import { ago, time } from "/text.js";
+import { since, time } from "/text.js";
+import { meaning } from "/terms.js";
 import { allJobs, overview } from "/overview.js";
-import { job, PAGE, stage } from "/job.js";
+import { allStages, job, PAGE, stage } from "/job.js";
 import { settings } from "/settings.js";
 
 const page = document.getElementById("page"), live = document.getElementById("live"), driver = document.getElementById("driver");
@@ -25,11 +26,13 @@ async function stagePage(id, query) {
   return { title: `Stage ${id}`, body: stage(s, quantiles, tasks, number) };
 }
 
+const STAGES = 100;
 const ROUTES = [
   [/^\/$/, async () => { const o = await get("overview?limit=25"); return { o, title: null, body: overview(o) }; }],
   [/^\/jobs$/, async (m, query) => { const o = await get("overview?limit=1000&all=true"); return { o, title: "Jobs", body: allJobs(o, query) }; }],
   [/^\/jobs\/(\d+)$/, async (m) => { const o = await get(`overview/${m[1]}`); return { o, title: `Job ${m[1]}`, body: job(o) }; }],
   [/^\/stages\/(\d+)$/, async (m, query) => stagePage(m[1], query)],
+  [/^\/stages$/, async () => ({ title: "Stages", body: allStages(await get(`stages?limit=${STAGES}`), STAGES) })],
   [/^\/settings$/, async () => ({ title: "Settings", body: settings(await get("config")) })],
 ];
 
@@ -46,6 +49,11 @@ function markNav(path) {
   }
 }
 
+// The driver's address and age: o is any answer that has them.
+function head(o) {
+  show(driver, h("span", { class: "num" }, o.driver), h("span", { class: "muted", title: meaning("up") }, " up " + since(o.started, time(o.now))));
+}
+
 function say(state, text) {
   live.className = "live " + state;
   if (live.textContent !== text) live.textContent = text;
@@ -58,18 +66,23 @@ async function look() {
   const mine = ++turn, { path, query } = where();
   try {
     const [pattern, render] = ROUTES.find(([p]) => p.test(path)) ?? ROUTES[0];
-    const { o, title, body } = await render(path.match(pattern), query);
+    const { o, title, body } = await render(path.match(pattern), query), of = o ?? (await get("driver"));
     if (mine !== turn) return; // another page was asked for meanwhile
     show(page, body);
     markNav(path);
+    head(of);
     document.title = title ? `${title} · Drover` : "Drover";
-    if (o) show(driver, h("span", { class: "num" }, o.driver), h("span", { class: "muted" }, " up since " + ago(o.started, time(o.now)).replace("just now", "now").replace(" ago", "")));
     failures = 0;
     say("on", "live");
   } catch (error) {
+    const of = error instanceof Missing ? await get("driver").catch(() => null) : null;
     if (mine !== turn) return;
-    if (error instanceof Missing) {
+    if (of) {
       show(page, h("div", { class: "empty" }, h("p", {}, error.message + "; it may have been forgotten."), h("p", {}, h("a", { href: "#/" }, "Back to the overview"))));
+      markNav(path);
+      head(of);
+      document.title = "Drover";
+      failures = 0;
       say("on", "live");
     } else {
       failures++;

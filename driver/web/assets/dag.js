@@ -1,6 +1,6 @@
 // The stages of a job as a graph, rows flowing from left to right.
 import { h } from "/dom.js";
-import { bytes, count } from "/text.js";
+import { bytes, count, state } from "/text.js";
 
 const W = 186, H = 84, GAP_X = 82, GAP_Y = 22, PAD = 8;
 
@@ -51,9 +51,9 @@ function lines(name) {
 function node(n) {
   const s = n.stage, left = x(n), top = y(n), share = s.numTasks ? s.numCompleteTasks / s.numTasks : 0;
   const rows = s.shuffleWriteRecords || s.outputRecords || s.resultRecords;
-  const [first, second] = lines(s.name);
-  return h("svg:a", { href: `#/stages/${s.stageId}`, "aria-label": `stage ${s.stageId}, ${s.status.toLowerCase()}, ${s.numCompleteTasks} of ${s.numTasks} tasks` },
-    h("svg", { x: left, y: top, width: W, height: H, class: "node " + s.status.toLowerCase(), overflow: "visible" },
+  const [first, second] = lines(s.name), is = state(s).toLowerCase();
+  return h("svg:a", { href: `#/stages/${s.stageId}`, "aria-label": `stage ${s.stageId}, ${is}, ${s.numCompleteTasks} of ${s.numTasks} tasks` },
+    h("svg", { x: left, y: top, width: W, height: H, class: "node " + is, overflow: "visible" },
       h("title", {}, s.name),
       h("rect", { class: "node-box", width: W, height: H, rx: 9 }),
       h("text", { class: "node-id", x: 12, y: 20 }, "Stage " + s.stageId),

@@ -1,31 +1,34 @@
 // One job: its statement, error, graph, stages, and when its attempts ran; and one stage with its attempts.
 import { h } from "/dom.js";
-import { bar, bytes, chip, clock, count, duration, sql, time } from "/text.js";
+import { bar, bytes, chip, clock, count, duration, reason, sql, state, time } from "/text.js";
+import { meaning } from "/terms.js";
 import { dag } from "/dag.js";
 
 function facts(pairs) {
-  return h("dl", { class: "headline" }, pairs.filter(([, v]) => v !== null).map(([k, v]) => h("div", {}, h("dt", {}, k), h("dd", {}, v))));
+  return h("dl", { class: "headline" }, pairs.filter(([, v]) => v !== null).map(([k, v]) => h("div", { title: meaning(k) }, h("dt", {}, k), h("dd", {}, v))));
 }
 
-const stageMs = (s, now) => (s.status === "ACTIVE" ? now - time(s.submissionTime) : s.durationMs);
-
-function stageTable(stages, now) {
+// Those of one job, or of all with a link to each one's job.
+function stageTable(stages, ofJob) {
+  const writes = stages.some((s) => s.outputBytes);
+  const columns = ["Stage", !ofJob && "Job", "State", "What it does", "Tasks", "Rows read", "Input", "Shuffle read", "Rows out", "Shuffle write", writes && "Output", "Task time", "Duration"].filter((t) => t);
   return h("div", { class: "table-wrap" }, h("table", { class: "stages" },
-    h("thead", {}, h("tr", {}, ["Stage", "State", "What it does", "Tasks", "Rows read", "Read", "Fetched", "Rows left", "Left", "Task time", "Time"].map((t, i) =>
-      h("th", { scope: "col", class: i > 3 ? "right" : "" }, t)))),
+    h("thead", {}, h("tr", {}, columns.map((t) => h("th", { scope: "col", class: columns.indexOf(t) > columns.indexOf("Tasks") ? "right" : "", title: meaning(t) }, t)))),
     h("tbody", {}, stages.map((s) => h("tr", { "data-key": s.stageId },
       h("td", { class: "num", "data-label": "Stage" }, h("a", { href: `#/stages/${s.stageId}` }, s.stageId)),
-      h("td", { "data-label": "State" }, chip(s.status)),
-      h("td", { class: "statement" }, h("span", { class: "one-line" }, s.name), s.failureReason ? h("span", { class: "reason one-line" }, s.failureReason.split("\n")[0]) : null),
+      ofJob ? null : h("td", { class: "num", "data-label": "Job" }, h("a", { href: `#/jobs/${s.jobId}` }, s.jobId)),
+      h("td", { "data-label": "State" }, chip(state(s))),
+      h("td", { class: "statement" }, h("span", { class: "one-line" }, s.name), s.failureReason ? reason(s, s.failureReason) : null),
       h("td", { "data-label": "Tasks" }, h("div", { class: "tasks" }, bar(s.numCompleteTasks, s.numActiveTasks, s.numTasks, s.numFailedTasks),
         h("span", { class: "num muted small" }, `${count(s.numCompleteTasks)}/${count(s.numTasks)}` + (s.numFailedTasks ? `, ${s.numFailedTasks} failed` : "")))),
       h("td", { class: "num right", "data-label": "Rows read" }, s.inputRecords ? count(s.inputRecords) : "–"),
-      h("td", { class: "num right", "data-label": "Read" }, s.inputBytes ? bytes(s.inputBytes) : "–"),
-      h("td", { class: "num right", "data-label": "Fetched" }, s.shuffleReadBytes ? bytes(s.shuffleReadBytes) : "–"),
-      h("td", { class: "num right", "data-label": "Rows left" }, count(s.shuffleWriteRecords || s.outputRecords || s.resultRecords)),
-      h("td", { class: "num right", "data-label": "Left" }, s.shuffleWriteBytes || s.outputBytes ? bytes(s.shuffleWriteBytes || s.outputBytes) : "–"),
+      h("td", { class: "num right", "data-label": "Input" }, s.inputBytes ? bytes(s.inputBytes) : "–"),
+      h("td", { class: "num right", "data-label": "Shuffle read" }, s.shuffleReadBytes ? bytes(s.shuffleReadBytes) : "–"),
+      h("td", { class: "num right", "data-label": "Rows out" }, count(s.shuffleWriteRecords || s.outputRecords || s.resultRecords)),
+      h("td", { class: "num right", "data-label": "Shuffle write" }, s.shuffleWriteBytes ? bytes(s.shuffleWriteBytes) : "–"),
+      writes ? h("td", { class: "num right", "data-label": "Output" }, s.outputBytes ? bytes(s.outputBytes) : "–") : null,
       h("td", { class: "num right", "data-label": "Task time" }, duration(s.executorRunTime)),
-      h("td", { class: "num right", "data-label": "Time" }, s.submissionTime ? duration(stageMs(s, now)) : "–"))))));
+      h("td", { class: "num right", "data-label": "Duration" }, s.submissionTime ? duration(s.durationMs) : "–"))))));
 }
 
 // ---- when attempts ran: a lane a slot ----
@@ -73,51 +76,60 @@ export function job(o) {
   const ms = j.status === "RUNNING" ? now - time(j.submissionTime) : j.durationMs;
   return [
     h("p", { class: "crumbs" }, h("a", { href: "#/" }, "Overview"), " / ", h("a", { href: "#/jobs" }, "Jobs")),
-    h("div", { class: "row" }, h("h1", {}, "Job " + j.jobId), chip(j.status)),
-    facts([["time", duration(ms)], ["started", clock(j.submissionTime)], ["stages", o.stages.length || null], ["tasks", j.numTasks ? `${count(j.numCompletedTasks)} of ${count(j.numTasks)}` : null],
+    h("div", { class: "row" }, h("h1", {}, "Job " + j.jobId), chip(state(j))),
+    facts([["duration", duration(ms)], ["started", clock(j.submissionTime)], ["stages", o.stages.length || null], ["tasks", j.numTasks ? `${count(j.numCompletedTasks)} of ${count(j.numTasks)}` : null],
       ["failed attempts", j.numFailedTasks ? h("span", { class: "bad" }, j.numFailedTasks) : null], ["rows read", j.inputRecords ? count(j.inputRecords) : null],
-      ["rows given", j.resultRecords ? count(j.resultRecords) : null], ["user", o.user]]),
-    j.error ? h("section", { class: "error-box", role: "alert" }, h("pre", {}, j.error)) : null,
+      ["rows out", j.resultRecords ? count(j.resultRecords) : null], ["user", o.user]]),
+    j.error ? h("section", { class: j.cancelled ? "error-box calm" : "error-box", role: "alert" }, h("pre", {}, j.error)) : null,
     h("section", {}, h("pre", { class: "sql block", tabindex: "0" }, sql(j.name))),
     o.stages.length ? h("section", { "data-key": "dag" }, h("h2", {}, "Stages"), h("div", { class: "card flush" }, dag(o.stages))) : null,
     timeline(o),
-    o.stages.length ? h("section", { "data-key": "stages" }, h("h2", {}, "In numbers"), stageTable(o.stages, now)) : null,
+    o.stages.length ? h("section", { "data-key": "stages" }, h("h2", {}, "In numbers"), stageTable(o.stages, true)) : null,
     o.stages.length ? h("section", { "data-key": "plan" }, h("details", { class: "plan" }, h("summary", {}, "Physical plan"), h("p", { class: "muted small" }, "Inside a plan, stages are counted within the job."),
       o.stages.map((s) => [h("h3", {}, "Stage " + s.stageId), h("pre", {}, s.details)]))) : null,
   ];
 }
 
+// ---- all stages ----
+
+export function allStages(stages, limit) {
+  return [h("h1", {}, "Stages"),
+    stages.length >= limit ? h("p", { class: "muted" }, `The latest ${limit}; the page of a job has all of its own.`) : null,
+    stages.length ? stageTable(stages, false) : h("div", { class: "empty" }, h("p", {}, "None yet."))];
+}
+
 // ---- a stage ----
 
 const QUANTILES = ["least", "25 %", "median", "75 %", "most"];
-const SUMMARY = [["duration", (s) => s.duration, duration], ["run time", (s) => s.executorRunTime, duration], ["peak memory", (s) => s.peakExecutionMemory, bytes],
-  ["rows read", (s) => s.inputMetrics.recordsRead, count], ["bytes read", (s) => s.inputMetrics.bytesRead, bytes], ["fetched", (s) => s.shuffleReadMetrics.readBytes, bytes],
-  ["rows left", (s) => s.shuffleWriteMetrics.writeRecords, count], ["bytes left", (s) => s.shuffleWriteMetrics.writeBytes, bytes]];
+const SUMMARY = [["duration", (s) => s.duration, duration], ["task time", (s) => s.executorRunTime, duration], ["peak memory", (s) => s.peakExecutionMemory, bytes],
+  ["rows read", (s) => s.inputMetrics.recordsRead, count], ["input", (s) => s.inputMetrics.bytesRead, bytes], ["shuffle read", (s) => s.shuffleReadMetrics.readBytes, bytes],
+  ["rows out", (s) => s.shuffleWriteMetrics.writeRecords, count], ["shuffle write", (s) => s.shuffleWriteMetrics.writeBytes, bytes]];
 
 function summary(q) {
   const rows = SUMMARY.filter(([, get]) => get(q).some((v) => v));
   if (!rows.length) return null;
   return h("section", {}, h("h2", {}, "How even the tasks are"), h("div", { class: "table-wrap" }, h("table", { class: "summary" },
     h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "of one attempt"), QUANTILES.map((t) => h("th", { scope: "col", class: "right" }, t)))),
-    h("tbody", {}, rows.map(([name, get, format]) => h("tr", {}, h("th", { scope: "row" }, name), get(q).map((v) => h("td", { class: "num right" }, format(v)))))))));
+    h("tbody", {}, rows.map(([name, get, format]) => h("tr", {}, h("th", { scope: "row", title: meaning(name) }, name), get(q).map((v) => h("td", { class: "num right" }, format(v)))))))));
 }
 
 function attemptTable(tasks) {
   return h("div", { class: "table-wrap" }, h("table", { class: "attempts" },
-    h("thead", {}, h("tr", {}, ["Attempt", "Partition", "Try", "State", "Executor", "Started", "Rows read", "Rows left", "Peak memory", "Time"].map((t, i) => h("th", { scope: "col", class: i > 4 ? "right" : "" }, t)))),
+    h("thead", {}, h("tr", {}, ["Attempt", "Partition", "Try", "State", "Executor", "Launched", "Rows read", "Rows out", "Peak memory", "Task time", "Duration"].map((t, i) => h("th", { scope: "col", class: i > 4 ? "right" : "", title: meaning(t) }, t)))),
     h("tbody", {}, tasks.map((t) => {
       const m = t.taskMetrics;
-      return h("tr", { "data-key": t.taskId },
-        h("td", { class: "num", "data-label": "Attempt" }, t.taskId),
+      return h("tr", { "data-key": t.taskIdText },
+        h("td", { class: "num", "data-label": "Attempt" }, t.taskIdText),
         h("td", { class: "num", "data-label": "Partition" }, t.partitionId),
         h("td", { class: "num", "data-label": "Try" }, t.attempt + 1),
         h("td", { "data-label": "State" }, chip(t.status), t.errorMessage ? h("span", { class: "reason one-line" }, t.errorMessage.split("\n")[0]) : null),
         h("td", { class: "num", "data-label": "Executor" }, t.executorId),
-        h("td", { class: "num right muted", "data-label": "Started" }, clock(t.launchTime)),
+        h("td", { class: "num right muted", "data-label": "Launched" }, clock(t.launchTime)),
         h("td", { class: "num right", "data-label": "Rows read" }, count(m.inputMetrics.recordsRead)),
-        h("td", { class: "num right", "data-label": "Rows left" }, count(m.shuffleWriteMetrics.recordsWritten || m.outputMetrics.recordsWritten)),
+        h("td", { class: "num right", "data-label": "Rows out" }, count(m.shuffleWriteMetrics.recordsWritten || m.outputMetrics.recordsWritten)),
         h("td", { class: "num right", "data-label": "Peak memory" }, bytes(m.peakExecutionMemory)),
-        h("td", { class: "num right", "data-label": "Time" }, t.status === "SUCCESS" ? duration(m.executorRunTime) : duration(t.duration)));
+        h("td", { class: "num right", "data-label": "Task time" }, t.status === "SUCCESS" ? duration(m.executorRunTime) : "–"),
+        h("td", { class: "num right", "data-label": "Duration" }, duration(t.duration)));
     }))));
 }
 
@@ -126,12 +138,12 @@ export const PAGE = 50;
 export function stage(s, quantiles, tasks, page) {
   const attempts = s.numAttempts, last = Math.max(0, Math.ceil(attempts / PAGE) - 1);
   return [
-    h("p", { class: "crumbs" }, h("a", { href: "#/" }, "Overview"), " / ", h("a", { href: `#/jobs/${s.jobId}` }, "Job " + s.jobId)),
-    h("div", { class: "row" }, h("h1", {}, "Stage " + s.stageId), chip(s.status)),
+    h("p", { class: "crumbs" }, h("a", { href: "#/stages" }, "Stages"), " / ", h("a", { href: `#/jobs/${s.jobId}` }, "Job " + s.jobId)),
+    h("div", { class: "row" }, h("h1", {}, "Stage " + s.stageId), chip(state(s))),
     h("p", { class: "lead" }, s.name),
-    facts([["time", s.submissionTime ? duration(s.durationMs) : "–"], ["tasks", `${count(s.numCompleteTasks)} of ${count(s.numTasks)}`], ["attempts", count(attempts)],
-      ["failed", s.numFailedTasks ? h("span", { class: "bad" }, s.numFailedTasks) : null], ["task time", duration(s.executorRunTime)], ["peak memory of a task", bytes(s.peakExecutionMemory)]]),
-    s.failureReason ? h("section", { class: "error-box", role: "alert" }, h("pre", {}, s.failureReason)) : null,
+    facts([["duration", s.submissionTime ? duration(s.durationMs) : "–"], ["tasks", `${count(s.numCompleteTasks)} of ${count(s.numTasks)}`], ["attempts", count(attempts)],
+      ["failed attempts", s.numFailedTasks ? h("span", { class: "bad" }, s.numFailedTasks) : null], ["task time", duration(s.executorRunTime)], ["peak memory", bytes(s.peakExecutionMemory)]]),
+    s.failureReason ? h("section", { class: s.cancelled ? "error-box calm" : "error-box", role: "alert" }, h("pre", {}, s.failureReason)) : null,
     summary(quantiles),
     h("section", {}, h("div", { class: "row" }, h("h2", {}, "Attempts"), h("span", { class: "grow" }),
         last ? h("nav", { class: "tabs", "aria-label": "Pages of attempts" },

@@ -21,6 +21,8 @@ export function bytes(n) {
 }
 
 export function duration(ms) {
+  if (ms > 0 && ms < 1) return Math.round(ms * 1000) + " µs";
+  if (ms < 10 && !Number.isInteger(ms)) return Math.max(0, ms).toFixed(2) + " ms";
   if (ms < 1000) return Math.max(0, Math.round(ms)) + " ms";
   if (ms < 60000) return (ms / 1000).toFixed(ms < 10000 ? 2 : 1) + " s";
   const s = Math.floor(ms / 1000), m = Math.floor(s / 60);
@@ -35,13 +37,15 @@ export function clock(text) {
   return text ? new Date(time(text)).toLocaleTimeString([], { hour12: false }) : "";
 }
 
-export function ago(text, now) {
+// How long since, in one unit.
+export function since(text, now) {
   const s = Math.max(0, Math.round((now - time(text)) / 1000));
-  if (s < 5) return "just now";
-  if (s < 60) return s + " s ago";
-  if (s < 3600) return Math.floor(s / 60) + " min ago";
-  return s < 172800 ? Math.floor(s / 3600) + " h ago" : Math.floor(s / 86400) + " d ago";
+  if (s < 60) return s + " s";
+  if (s < 3600) return Math.floor(s / 60) + " min";
+  return s < 172800 ? Math.floor(s / 3600) + " h" : Math.floor(s / 86400) + " d";
 }
+
+export const ago = (text, now) => (now - time(text) < 4500 ? "just now" : since(text, now) + " ago");
 
 // A statement in one line.
 export const oneLine = (sql) => sql.replace(/--[^\n]*/g, " ").replace(/\s+/g, " ").trim();
@@ -69,7 +73,13 @@ export function sql(text) {
 const STATES = {
   RUNNING: ["running", "running"], ACTIVE: ["running", "running"], SUCCEEDED: ["done", "done"], COMPLETE: ["done", "done"], SUCCESS: ["done", "done"],
   FAILED: ["failed", "failed"], PENDING: ["waiting", "waiting"], SKIPPED: ["waiting", "not run"], KILLED: ["waiting", "killed"], LOST: ["failed", "lost"], LIVE: ["done", "live"],
+  CANCELLED: ["waiting", "cancelled"], STOPPED: ["waiting", "stopped"],
 };
+
+// Of a job or a stage: in Spark's words what was cancelled has failed, and here it has not.
+export const state = (x) => (x.cancelled ? "CANCELLED" : x.status);
+
+export const reason = (x, text) => h("span", { class: x.cancelled ? "reason calm one-line" : "reason one-line" }, text.split("\n")[0]);
 
 export function chip(status) {
   const [kind, word] = STATES[status] ?? ["waiting", status.toLowerCase()];

@@ -1,0 +1,30 @@
+// What the words of the page mean: one word for one thing everywhere, and its sentence where a pointer rests on it.
+const MEANING = {
+  "duration": "From the start to the end, as a clock on the wall measures it",
+  "task time": "How long the tasks' attempts themselves ran on executors; those of a stage are added up",
+  "up": "How long this driver has been running",
+  "started": "When it was submitted",
+  "launched": "When the driver gave the attempt to its executor",
+  "stages": "Parts of a job between which rows are exchanged",
+  "tasks": "One for each partition of a stage: done, of all",
+  "attempts": "Launches of tasks; a task is tried again when its executor is lost, say",
+  "attempt": "The number of one launch of a task",
+  "try": "1: the first attempt at this partition",
+  "partition": "Which part of the stage's rows the task works on",
+  "failed attempts": "Attempts that ended with an error or with their executor",
+  "tasks done": "Attempts that this executor finished",
+  "tasks failed": "Attempts that failed on this executor; those that ended with it are not among them",
+  "rows read": "Rows read from tables and files; counted as tasks end",
+  "input": "Bytes read from tables and files; counted as tasks end",
+  "shuffle read": "Bytes fetched from the outputs of earlier stages; counted as tasks end",
+  "shuffle write": "Bytes written for later stages to fetch; counted as tasks end",
+  "rows out": "Rows given on: to later stages, to files, or to the client; counted as tasks end",
+  "output": "Bytes written to files; counted as tasks end",
+  "peak memory": "The most memory that one attempt held for its data",
+  "slots busy": "Slots with a running task, of all slots of live executors; a slot runs one task at a time",
+  "memory of data": "What executors hold for running tasks and outputs, of what they were allowed; resident: all memory of their processes",
+  "user": "Who ran the statement",
+  "pid": "The executor's process",
+};
+
+export const meaning = (word) => MEANING[word.toLowerCase()] ?? null;
