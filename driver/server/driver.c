@@ -598,6 +598,25 @@ static void sample(struct driver *dr)
     history_add_sample(dr->history, &s);
 }
 
+/*
+ * An executor is lost when both of its connections have ended, or a moment after the first (tick_cb): what a dying process had
+ * sent is read to its end, rows and the completion behind them, and a goodbye.
+ */
+static void executor_closed(struct driver *dr, struct conn *conn, const char *reason)
+{
+    struct exec *x = conn->owner;
+    bool control = conn->role == ROLE_EXECUTOR;
+    *(control ? &x->conn : &x->data) = NULL;
+    if (!x->live)
+        return;
+    if (control || !x->end) {
+        xfree(x->end);
+        x->end = xasprintf("the connection %sended: %s", control ? "" : "for its results ", reason);
+    }
+    if (!x->conn && !x->data)
+        lose(dr, x, x->end);
+}
+
 static void close_cb(struct conn *conn, const char *reason)
 {
     struct driver *dr = driver_of(conn);
@@ -609,17 +628,8 @@ static void close_cb(struct conn *conn, const char *reason)
         leave_session(dr, conn);
         if (dr->config.embedded && dr->clients == 0)
             uv_stop(&dr->loop);
-    } else if (conn->role == ROLE_EXECUTOR && conn->owner != dr) {
-        struct exec *x = conn->owner;
-        x->conn = NULL;
-        char *why = xasprintf("the connection ended: %s", reason);
-        lose(dr, x, why);
-        xfree(why);
-    } else if (conn->role == ROLE_EXECUTOR_DATA && conn->owner != dr) {
-        struct exec *x = conn->owner;
-        x->data = NULL;
-        if (x->live) /* its control connection may say more in a moment: see tick_cb */
-            x->data_end = xasprintf("the connection for its results ended: %s", reason);
+    } else if (conn->owner != dr) {
+        executor_closed(dr, conn, reason);
     }
 }
 
@@ -650,9 +660,9 @@ static void tick_cb(uv_timer_t *t)
         operation_progress(op);
     for (uint32_t i = 0; i < dr->exec_count; i++) {
         struct exec *x = dr->execs[i];
-        if (!x->live || (!x->data_end && now - x->last_heartbeat_us <= dr->executor_timeout_us))
+        if (!x->live || (!x->end && now - x->last_heartbeat_us <= dr->executor_timeout_us))
             continue;
-        char *why = x->data_end ? xstrdup(x->data_end) : xasprintf("nothing was heard from it for %.1f s", (double)dr->executor_timeout_us / 1e6);
+        char *why = x->end ? xstrdup(x->end) : xasprintf("nothing was heard from it for %.1f s", (double)dr->executor_timeout_us / 1e6);
         lose(dr, x, why);
         xfree(why);
     }
@@ -720,7 +730,7 @@ static void free_all(struct driver *dr)
         dr->sessions = next;
     }
     for (uint32_t i = 0; i < dr->exec_count; i++) {
-        xfree(dr->execs[i]->data_end);
+        xfree(dr->execs[i]->end);
         xfree(dr->execs[i]->host);
         xfree(dr->execs[i]->address);
         xfree(dr->execs[i]);

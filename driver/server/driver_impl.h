@@ -34,7 +34,7 @@ struct exec {
     uint64_t id, incarnation;
     struct conn *conn;           /* NULL once it is gone */
     struct conn *data;           /* results come over it; NULL until it is registered and once it is gone */
-    char *data_end;              /* why it went while conn stood */
+    char *end;                   /* why the first of the two ended, while what the other brings is still read */
     char *host, *address;
     uint32_t slots;
     uint64_t memory, pid, rss, memory_used, output_bytes;

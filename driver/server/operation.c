@@ -422,6 +422,16 @@ static void try_finish(struct operation *op)
     operation_end(op, &none);
 }
 
+/*
+ * Rows that another attempt would give in another order bind the client to this one from the first that is passed on: they wait
+ * for its end, as long as there are few.
+ */
+static bool may_deliver(const struct operation *op, const struct result_part *p)
+{
+    bool repeats = op->dag->stages[op->dag->stage_count - 1].determinism == STAGE_DETERMINATE;
+    return p->expected >= 0 || p->next_seq > 0 || repeats || p->held > RESULT_WINDOW / 2;
+}
+
 /* Passes on what the head of the partitions has, and moves the head. */
 static void pump(struct operation *op)
 {
@@ -429,7 +439,7 @@ static void pump(struct operation *op)
         struct result_part *p = &op->parts[op->head];
         if (p->expected < 0 && p->items && !sched_attempt_executor(op->dr->sched, p->attempt_id))
             drop_items(op, p); /* another attempt takes its place, and may give other rows */
-        while (p->items) {
+        while (p->items && may_deliver(op, p)) {
             struct run_item *it = p->items;
             p->items = it->next;
             if (!p->items)

@@ -213,6 +213,9 @@ static void pump(struct world *w, struct job_model *job)
             p->items = NULL; /* of an attempt that another one takes the place of */
             p->tail = &p->items;
         }
+        bool repeats = job->stages[job->stage_count - 1].determinism == SCHED_DETERMINATE;
+        if (p->expected < 0 && p->next_seq == 0 && !repeats && p->held <= RESULT_WINDOW / 2)
+            return; /* few rows that another attempt would give in another order wait for the end of this one */
         for (; p->items; p->items = p->items->next) {
             struct run_model *it = p->items;
             if (it->seq == p->next_seq) {
