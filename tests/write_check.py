@@ -375,7 +375,7 @@ def test_managed_tables():
         check(len(visible(f"{f}/spark-warehouse/m")) >= 1, everything(f))
         check(good("CREATE TABLE m2 USING parquet AS SELECT 1 a; DROP TABLE m2; SHOW TABLES", f) == [], "it is still there")
         check(not os.path.exists(f"{f}/spark-warehouse/m2"), everything(f))
-        check(error_of("CREATE TABLE m USING parquet AS SELECT 1", f) == "PATH_ALREADY_EXISTS", "it wrote over files")
+        check(error_of("CREATE TABLE m USING parquet AS SELECT 1", f) == "LOCATION_ALREADY_EXISTS", "it wrote over files")
 
 
 # ---- what fails leaves nothing ----

@@ -17,6 +17,11 @@ static int io_error(struct error *err, const char *path)
     return fs_failed(err, ERR_IO, path, errno);
 }
 
+static int missing(struct error *err, const char *path)
+{
+    return errno == ENOENT ? error_set(err, ERR_PATH_MISSING, "path", path, NULL) : io_error(err, path);
+}
+
 /* _x=1 is a partition folder all the same; the suffix is that of a file still on its way. */
 static bool is_hidden(const char *name)
 {
@@ -28,7 +33,7 @@ static int walk(struct arena *ar, const char *path, size_t root, unsigned depth,
 {
     struct stat st;
     if (stat(path, &st) != 0)
-        return errno == ENOENT ? error_set(err, ERR_PATH_MISSING, "path", path, NULL) : io_error(err, path);
+        return missing(err, path);
     if (!S_ISDIR(st.st_mode)) {
         const char *p = arena_strdup(ar, path);
         struct file_info f = {.path = p, .bytes = (uint64_t)st.st_size, .below = p + root,
@@ -64,8 +69,9 @@ static const char *without_slashes(struct arena *ar, const char *path)
 static int walk_root(struct arena *ar, const char *path, struct file_list *list, struct error *err)
 {
     struct stat st;
-    bool folder = stat(path, &st) == 0 && S_ISDIR(st.st_mode);
-    return walk(ar, path, strlen(path) + folder, 64, list, err);
+    if (stat(path, &st) != 0)
+        return missing(err, path);
+    return walk(ar, path, strlen(path) + S_ISDIR(st.st_mode), 64, list, err);
 }
 
 int fs_list(struct arena *ar, const char *path, struct file_list *list, struct error *err)
