@@ -6,6 +6,9 @@ CHECKS :=
 .PHONY: setup
 setup:
 	$(Q)deploy/setup.sh
+# What a suite needs beside the build, when it is called by itself on a fresh machine.
+$(PYTHON):
+	$(Q)deploy/setup.sh
 
 # ---- demo: installs what building needs, builds, runs a cluster and a job here. STAY=1 leaves it up ----
 .PHONY: demo
@@ -50,7 +53,7 @@ mutants: $(SIM) $(filter %/test_sched %/test_sched_loss %/test_control,$(UNIT))
 # ---- sql: statements with the answers of other engines, in every layout. FILES="tests/sql/join.test" ----
 CHECKS += sql
 .PHONY: sql
-sql: all
+sql: $(PYTHON) all
 	$(Q)python3 tests/sql/run.py $(FILES)
 	$(Q)python3 tests/sql/mutations.py 2000 $(or $(SEED),1)
 	$(Q)python3 tests/sql/memory.py
@@ -60,44 +63,44 @@ sql: all
 
 # TPC-H at SF 1 on every layout, with DuckDB's rows.
 .PHONY: tpch
-tpch: all
+tpch: $(PYTHON) all
 	$(Q)$(PYTHON) tests/sql/tpch_rows.py 1
 
 # ---- cluster: real daemons on loopback. TESTS="part of a name" ----
 CHECKS += cluster
 .PHONY: cluster kills
-cluster: all
+cluster: $(PYTHON) all
 	$(Q)$(PYTHON) tests/cluster/run.py
 
 # The sweep: every TPC-H query, a kill at every point and at seeded times, RUNS times. SEED=2 SCALE=0.1
-kills: all
+kills: $(PYTHON) all
 	$(Q)RUNS=$(or $(RUNS),20) SEED=$(or $(SEED),2) SCALE=$(or $(SCALE),0.1) $(PYTHON) tests/cluster/test_kill.py
 
 # ---- formats: what is read and written, beside Spark, DuckDB and pyarrow ----
 CHECKS += formats parquet
 .PHONY: formats parquet
-formats: all $(BUILD)/tests/unit/test_csv
+formats: $(PYTHON) all $(BUILD)/tests/unit/test_csv
 	$(Q)$(PYTHON) tests/formats_check.py build/drover $(BUILD)/tests/unit/test_csv
 
-parquet: $(BUILD)/tests/unit/test_parquet
+parquet: $(PYTHON) $(BUILD)/tests/unit/test_parquet
 	$(Q)$(PYTHON) tests/parquet_check.py $(BUILD)/tests/unit/test_parquet
 
 # ---- write: files for other engines and from them, failures, kills in commits. TESTS="part of a name" ----
 CHECKS += write
 .PHONY: write
-write: all
+write: $(PYTHON) all
 	$(Q)$(PYTHON) tests/write_check.py $(TESTS)
 
 # ---- cli: formats, exit codes, streaming, signals, the shell in a pseudo-terminal. TESTS="part of a name" ----
 CHECKS += cli
 .PHONY: cli
-cli: all
+cli: $(PYTHON) all
 	$(Q)$(PYTHON) tests/cli/run.py
 
 # ---- web: the status page in headless Chromium, the REST API. TESTS="part of a name" ----
 CHECKS += web
 .PHONY: web
-web: all
+web: $(PYTHON) all
 	$(Q)$(PYTHON) tests/web/run.py
 
 # ---- fault: every n-th reservation and call into the file system fails. STEP=1: all of them ----
@@ -105,7 +108,7 @@ CHECKS += fault
 .PHONY: fault faults
 $(BUILD)/tests/fault/shim.so: tests/fault/shim.c
 	$(Q)mkdir -p $(@D) && $(CC) -std=gnu17 -O2 -g -D_GNU_SOURCE -Wall -Wextra -Werror -shared -fPIC -o $@ $< -ldl
-fault: all $(BUILD)/tests/fault/shim.so
+fault: $(PYTHON) all $(BUILD)/tests/fault/shim.so
 	$(Q)STEP=$(or $(STEP),5) $(PYTHON) tests/fault/run.py $(CURDIR)/$(BUILD)/tests/fault/shim.so
 faults:
 	$(Q)$(MAKE) --no-print-directory STEP=1 fault
@@ -146,17 +149,20 @@ sanitized: unit replay sanitized-sql sanitized-cluster
 	$(Q)$(MAKE) --no-print-directory SAN=$(SAN) SEEDS=100 sim
 sanitized-sql: $(BUILD)/drover
 	$(Q)ASAN_OPTIONS=detect_leaks=0 python3 tests/sql/run.py --quick --drover $(BUILD)/drover tests/sql/join.test tests/sql/aggregate.test tests/sql/query.test
-sanitized-cluster: $(BUILD)/drover $(BUILD)/drover-web.so
+sanitized-cluster: $(PYTHON) $(BUILD)/drover $(BUILD)/drover-web.so
 	$(Q)DROVER=$(CURDIR)/$(BUILD)/drover DROVER_SLOW=1 ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 \
 	    TSAN_OPTIONS=report_signal_unsafe=0 $(PYTHON) tests/cluster/run.py $(or $(TESTS),$(SAN_CLUSTER))
 
 # ---- bench: beside DuckDB in one run; ratios. PARTS=tpch, memory, latency, tasks ----
 .PHONY: bench
-bench: all
+bench: $(PYTHON) all
 	$(Q)$(PYTHON) tests/bench/bench.py $(PARTS)
 
-.PHONY: check
-check: all $(CHECKS)
+# Installs what the machine lacks first: a fresh one needs no other command.
+.PHONY: check checked
+check: setup
+	$(Q)$(MAKE) --no-print-directory checked
+checked: all $(CHECKS)
 	$(Q)echo "check: $(CHECKS): passed"
 
 .PHONY: clean help
