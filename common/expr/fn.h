@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "common/expr/decimal.h"
 #include "common/expr/expr.h"
 
 /* What resolving works on: args may be replaced (casts), type, nullable and mode are to be set. */
@@ -108,11 +109,3 @@ int kernel_raise(struct kernel *k, enum errcode code, ...) __attribute__((sentin
 int interval_unmatched(const struct type *t, const char *input, struct error *err);
 /* A text as messages show it: in single quotes, with a backslash before quotes and backslashes; appended. */
 void text_quoted(const char *p, size_t bytes, struct buf *out);
-
-/* 10^n for n in 0..38. */
-extern int128_t pow10_i128[39];
-extern const int64_t pow10_i64[19];
-/* v * 10^(to - from), rounded half up when to < from; false on overflow of 38 digits. */
-bool decimal_rescale(int128_t v, int from, int to, int128_t *ret);
-bool decimal_fits(int128_t v, unsigned precision);
-const struct type *decimal_of_integral(const struct type *t);
