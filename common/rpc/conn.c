@@ -1,21 +1,13 @@
 /* Connections: sockets, the handshake, framed reading and coalesced writing; see conn.h. */
-#include "common/rpc/conn.h"
-
-#include <arpa/inet.h>
-#include <dlfcn.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <netdb.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
-#include <unistd.h>
 
 #include "common/log/log.h"
+#include "common/rpc/conn_impl.h"
 #include "proto/cluster.pb-c.h"
 
-enum conn_state { CONN_CONNECTING, CONN_HELLO, CONN_OPEN, CONN_CLOSING };
-enum { NONCE_BYTES = 32, PROOF_BYTES = 32, READ_CHUNK = 256 << 10 };
+enum { READ_CHUNK = 256 << 10 };
 
 struct out_frame { /* one write request: the head bytes, then the bulk */
     uv_write_t req;
@@ -23,85 +15,6 @@ struct out_frame { /* one write request: the head bytes, then the bulk */
     struct buf head, bulk;
     size_t bytes;
 };
-
-struct conn_impl {
-    union {
-        uv_stream_t stream;
-        uv_tcp_t tcp;
-        uv_pipe_t pipe;
-    } u;
-    uv_timer_t timer;
-    uv_connect_t connect;
-    int connect_rc;              /* what connecting said at once; 0: nothing */
-    uv_getaddrinfo_t resolve;
-    enum conn_state state;
-    bool initiator, is_pipe, paused, draining, flush_close, got_hello, stream_open;
-    bool choked;        /* not read from until what it asked for has left */
-    bool watched;       /* the timer watches an unfinished frame */
-    unsigned strikes;   /* of that watch */
-    uint64_t watch_mark;
-    uint8_t nonce[NONCE_BYTES], peer_nonce[NONCE_BYTES];
-    char *address;
-    struct buf in;      /* unparsed bytes */
-    size_t in_at;       /* parsed up to here */
-    size_t queued;      /* bytes in writes under way and in pending */
-    struct buf pending; /* small frames collected until the loop's next turn */
-    uv_idle_t flusher;  /* runs once per turn while pending has bytes */
-    int handles_open;
-    struct arena ar;
-};
-
-struct listener {
-    union {
-        uv_stream_t stream;
-        uv_tcp_t tcp;
-        uv_pipe_t pipe;
-    } u;
-    struct rpc *rpc;
-    bool is_pipe;
-    char *address;
-    char *unlink_path;
-    void (*accept)(struct conn *conn, void *arg);
-    void *arg;
-};
-
-/* ---- HMAC, from libcrypto when a secret asks for it: it costs 3 MB and is loaded only then ---- */
-
-static bool hmac_sha256(const struct rpc_secret *secret, const void *p, size_t bytes, uint8_t out[PROOF_BYTES])
-{
-    static unsigned char *(*hmac)(const void *, const void *, int, const unsigned char *, size_t, unsigned char *,
-                                  unsigned int *);
-    static const void *(*sha256)(void);
-    if (!hmac) {
-        void *lib = dlopen("libcrypto.so.3", RTLD_NOW | RTLD_LOCAL);
-        if (!lib)
-            return false;
-        *(void **)&sha256 = dlsym(lib, "EVP_sha256");
-        *(void **)&hmac = dlsym(lib, "HMAC");
-        if (!hmac || !sha256)
-            return false;
-    }
-    unsigned int n = PROOF_BYTES;
-    return hmac(sha256(), secret->bytes, (int)secret->count, p, bytes, out, &n) && n == PROOF_BYTES;
-}
-
-static bool make_proof(const struct rpc *rpc, bool initiator, const uint8_t *theirs, const uint8_t *ours,
-                       uint8_t out[PROOF_BYTES])
-{
-    uint8_t text[1 + 2 * NONCE_BYTES];
-    text[0] = initiator ? 'i' : 'a';
-    memcpy(text + 1, theirs, NONCE_BYTES);
-    memcpy(text + 1 + NONCE_BYTES, ours, NONCE_BYTES);
-    return hmac_sha256(&rpc->secret, text, sizeof text, out);
-}
-
-static bool equal_constant_time(const uint8_t *a, const uint8_t *b, size_t n)
-{
-    uint8_t d = 0;
-    for (size_t i = 0; i < n; i++)
-        d |= a[i] ^ b[i];
-    return d == 0;
-}
 
 /* ---- rpc ---- */
 
@@ -118,22 +31,6 @@ void rpc_fini(struct rpc *rpc)
         xfree(rpc->secret.bytes);
     }
     rpc->secret = (struct rpc_secret){0};
-}
-
-int rpc_read_secret(struct rpc *rpc, const char *path, struct error *err)
-{
-    FILE *f = fopen(path, "re");
-    if (!f)
-        return error_set(err, ERR_IO, "path", path, "message", strerror(errno), NULL);
-    char text[4096];
-    size_t n = fread(text, 1, sizeof text, f);
-    fclose(f);
-    while (n && (text[n - 1] == '\n' || text[n - 1] == '\r' || text[n - 1] == ' '))
-        n--;
-    if (n < 16)
-        return error_setf(err, ERR_AUTH, "message", "the secret in %s is shorter than 16 bytes", path);
-    rpc->secret = (struct rpc_secret){xstrndup(text, n), n};
-    return 0;
 }
 
 /* ---- closing ---- */
@@ -225,7 +122,7 @@ static void warn_of(struct conn *conn, enum conn_end end, const char *reason)
         rpc->unwarned++;
 }
 
-static void close_now(struct conn *conn, enum conn_end end, const char *reason, bool tell)
+void conn_finish(struct conn *conn, enum conn_end end, const char *reason, bool tell)
 {
     struct conn_impl *im = conn->impl;
     if (im->state == CONN_CLOSING)
@@ -252,19 +149,19 @@ static void close_now(struct conn *conn, enum conn_end end, const char *reason, 
 void conn_close(struct conn *conn, const char *reason)
 {
     if (conn)
-        close_now(conn, CLOSE_OURS, reason, false);
+        conn_finish(conn, CLOSE_OURS, reason, false);
 }
 
 void conn_reject(struct conn *conn, const char *reason)
 {
-    close_now(conn, CLOSE_PROTOCOL, reason, true);
+    conn_finish(conn, CLOSE_PROTOCOL, reason, true);
 }
 
 static void fail(struct conn *conn, struct error *err)
 {
     struct buf text = BUF_INIT;
     error_sentence(err, &text);
-    close_now(conn, err->code == ERR_AUTH ? CLOSE_AUTH : CLOSE_PROTOCOL, text.data, true);
+    conn_finish(conn, err->code == ERR_AUTH ? CLOSE_AUTH : CLOSE_PROTOCOL, text.data, true);
     buf_fini(&text);
     error_fini(err);
 }
@@ -275,7 +172,7 @@ static void resume_reading(struct conn *conn);
 
 static void broken_cb(uv_timer_t *t)
 {
-    close_now(t->data, CLOSE_PEER, "it cannot be written to", true);
+    conn_finish(t->data, CLOSE_PEER, "it cannot be written to", true);
 }
 
 static void written_cb(uv_write_t *req, int status)
@@ -290,11 +187,11 @@ static void written_cb(uv_write_t *req, int status)
     if (im->state == CONN_CLOSING)
         return;
     if (status < 0) {
-        close_now(conn, CLOSE_PEER, uv_strerror(status), true);
+        conn_finish(conn, CLOSE_PEER, uv_strerror(status), true);
         return;
     }
     if (im->flush_close && im->queued == 0) {
-        close_now(conn, CLOSE_OURS, "done", false);
+        conn_finish(conn, CLOSE_OURS, "done", false);
         return;
     }
     if (im->choked && im->queued < REQUEST_QUEUE_MAX / 2) {
@@ -392,7 +289,7 @@ void conn_flush_close(struct conn *conn)
         return;
     struct conn_impl *im = conn->impl;
     if (im->state != CONN_OPEN || im->queued == 0) {
-        close_now(conn, CLOSE_OURS, "done", false);
+        conn_finish(conn, CLOSE_OURS, "done", false);
         return;
     }
     im->flush_close = true;
@@ -403,7 +300,7 @@ void conn_flush_close(struct conn *conn)
 
 static void timeout_cb(uv_timer_t *t)
 {
-    close_now(t->data, CLOSE_HANDSHAKE, "no handshake in time", true);
+    conn_finish(t->data, CLOSE_HANDSHAKE, "no handshake in time", true);
 }
 
 static void send_hello(struct conn *conn, bool with_proof)
@@ -416,7 +313,7 @@ static void send_hello(struct conn *conn, bool with_proof)
     m.has_nonce = true;
     m.nonce = (ProtobufCBinaryData){NONCE_BYTES, im->nonce};
     m.name = (char *)conn->rpc->name;
-    if (with_proof && conn->rpc->secret.bytes && make_proof(conn->rpc, im->initiator, im->peer_nonce, im->nonce, proof)) {
+    if (with_proof && conn->rpc->secret.bytes && secret_proof(&conn->rpc->secret, im->initiator, im->peer_nonce, im->nonce, proof)) {
         m.has_proof = true;
         m.proof = (ProtobufCBinaryData){PROOF_BYTES, proof};
     }
@@ -461,8 +358,8 @@ static int check_proof(struct conn *conn, const Drover__Hello *m, struct error *
     if (!m->has_proof)
         return error_set(err, ERR_AUTH, "message", "it has none: give both sides the same --secret-file", NULL);
     /* The peer computed over (our nonce, its nonce). */
-    if (m->proof.len != PROOF_BYTES || !make_proof(conn->rpc, !im->initiator, im->nonce, im->peer_nonce, want) ||
-        !equal_constant_time(want, m->proof.data, PROOF_BYTES))
+    if (m->proof.len != PROOF_BYTES || !secret_proof(&conn->rpc->secret, !im->initiator, im->nonce, im->peer_nonce, want) ||
+        !secret_same(want, m->proof.data))
         return error_set(err, ERR_AUTH, "message", "its secret is another one: give both sides the same --secret-file", NULL);
     return 0;
 }
@@ -566,7 +463,7 @@ static void stall_cb(uv_timer_t *t)
     if (conn->bytes_in - im->watch_mark >= STALL_BYTES) {
         im->strikes = 0;
     } else if (im->strikes++ > 0) {
-        close_now(conn, CLOSE_STALLED, "a frame that does not come to its end", true);
+        conn_finish(conn, CLOSE_STALLED, "a frame that does not come to its end", true);
         return;
     }
     im->watch_mark = conn->bytes_in;
@@ -650,7 +547,7 @@ static void read_cb(uv_stream_t *s, ssize_t n, const uv_buf_t *b)
     struct conn *conn = s->data;
     struct conn_impl *im = conn->impl;
     if (n < 0) {
-        close_now(conn, CLOSE_PEER, n == UV_EOF ? "the peer closed it" : uv_strerror((int)n), true);
+        conn_finish(conn, CLOSE_PEER, n == UV_EOF ? "the peer closed it" : uv_strerror((int)n), true);
         return;
     }
     im->in.bytes += (size_t)n;
@@ -683,7 +580,7 @@ void conn_pause(struct conn *conn, bool paused)
 
 /* ---- making connections ---- */
 
-static struct conn *conn_new(struct rpc *rpc, bool initiator, bool is_pipe)
+struct conn *conn_new(struct rpc *rpc, bool initiator, bool is_pipe)
 {
     struct conn *conn = xcalloc(1, sizeof *conn);
     struct conn_impl *im = xcalloc(1, sizeof *im);
@@ -707,7 +604,7 @@ static struct conn *conn_new(struct rpc *rpc, bool initiator, bool is_pipe)
     return conn;
 }
 
-static void open_stream(struct conn *conn)
+void conn_open_stream(struct conn *conn)
 {
     struct conn_impl *im = conn->impl;
     if (im->is_pipe)
@@ -719,7 +616,7 @@ static void open_stream(struct conn *conn)
     im->handles_open++;
 }
 
-static void start(struct conn *conn)
+void conn_start(struct conn *conn)
 {
     struct conn_impl *im = conn->impl;
     if (!im->is_pipe)
@@ -737,9 +634,9 @@ static void connected_cb(uv_connect_t *req, int status)
     if (conn->impl->state == CONN_CLOSING)
         return;
     if (status < 0)
-        close_now(conn, CLOSE_PEER, uv_strerror(status), true);
+        conn_finish(conn, CLOSE_PEER, uv_strerror(status), true);
     else
-        start(conn);
+        conn_start(conn);
 }
 
 static void resolved_cb(uv_getaddrinfo_t *req, int status, struct addrinfo *res)
@@ -754,17 +651,16 @@ static void resolved_cb(uv_getaddrinfo_t *req, int status, struct addrinfo *res)
         return;
     }
     if (status < 0) {
-        close_now(conn, CLOSE_PEER, uv_strerror(status), true);
+        conn_finish(conn, CLOSE_PEER, uv_strerror(status), true);
         return;
     }
     int rc = uv_tcp_connect(&im->connect, &im->u.tcp, res->ai_addr, connected_cb);
     uv_freeaddrinfo(res);
     if (rc < 0)
-        close_now(conn, CLOSE_PEER, uv_strerror(rc), true);
+        conn_finish(conn, CLOSE_PEER, uv_strerror(rc), true);
 }
 
-/* Splits HOST:PORT; host keeps no brackets. False when there is no port, or one that cannot be. */
-static bool split_address(const char *address, char *host, size_t host_max, const char **port)
+bool address_split(const char *address, char *host, size_t host_max, const char **port)
 {
     const char *colon = strrchr(address, ':');
     if (!colon || colon[1] == 0 || strspn(colon + 1, "0123456789") != strlen(colon + 1) || strtol(colon + 1, NULL, 10) > 65535)
@@ -787,7 +683,7 @@ static void late_failure_cb(uv_timer_t *t)
 {
     struct conn *conn = t->data;
     int rc = conn->impl->connect_rc;
-    close_now(conn, CLOSE_OURS, rc ? uv_strerror(rc) : "not an address: it must be HOST:PORT or unix:PATH", true);
+    conn_finish(conn, CLOSE_OURS, rc ? uv_strerror(rc) : "not an address: it must be HOST:PORT or unix:PATH", true);
 }
 
 struct conn *conn_connect(struct rpc *rpc, const char *address, enum peer_role role, const struct conn_ops *ops,
@@ -802,7 +698,7 @@ struct conn *conn_connect(struct rpc *rpc, const char *address, enum peer_role r
     conn->peer = xstrdup(address);
     im->connect.data = im->resolve.data = conn;
     if (is_pipe) {
-        open_stream(conn);
+        conn_open_stream(conn);
         uv_pipe_connect(&im->connect, &im->u.pipe, address + 5, connected_cb);
         return conn;
     }
@@ -812,11 +708,11 @@ struct conn *conn_connect(struct rpc *rpc, const char *address, enum peer_role r
     struct sockaddr_in in4;
     struct sockaddr_in6 in6;
     int rc;
-    if (!split_address(address, host, sizeof host, &port)) {
+    if (!address_split(address, host, sizeof host, &port)) {
         uv_timer_start(&im->timer, late_failure_cb, 0, 0);
         return conn;
     }
-    open_stream(conn);
+    conn_open_stream(conn);
     if (uv_ip4_addr(host, (int)strtol(port, NULL, 10), &in4) == 0) {
         rc = uv_tcp_connect(&im->connect, &im->u.tcp, (struct sockaddr *)&in4, connected_cb);
     } else if (uv_ip6_addr(host, (int)strtol(port, NULL, 10), &in6) == 0) {
@@ -830,156 +726,4 @@ struct conn *conn_connect(struct rpc *rpc, const char *address, enum peer_role r
     if (rc < 0)
         uv_timer_start(&im->timer, late_failure_cb, 0, 0);
     return conn;
-}
-
-/* ---- listening ---- */
-
-/* Strangers may hold this many unfinished handshakes; the oldest is dropped for a newer one. */
-enum { HANDSHAKES_MAX = 256 };
-
-static void drop_oldest_handshake(struct rpc *rpc)
-{
-    struct conn *oldest = NULL;
-    for (struct conn *c = rpc->conns; c; c = c->next) {
-        if (c->impl->state == CONN_HELLO && !c->impl->initiator)
-            oldest = c; /* the list has the newest first */
-    }
-    if (oldest)
-        close_now(oldest, CLOSE_CROWDED, "too many connections without a handshake", true);
-}
-
-static void set_peer_name(struct conn *conn)
-{
-    char text[INET6_ADDRSTRLEN] = "unix";
-    int port = 0;
-    if (!conn->impl->is_pipe) {
-        struct sockaddr_storage ss;
-        int n = sizeof ss;
-        if (uv_tcp_getpeername(&conn->impl->u.tcp, (struct sockaddr *)&ss, &n) == 0) {
-            uv_ip_name((struct sockaddr *)&ss, text, sizeof text);
-            port = ntohs(((struct sockaddr_in *)&ss)->sin_port); /* the port lies at the same place for IPv6 */
-        }
-    }
-    conn->peer = port ? xasprintf("%s:%d", text, port) : xstrdup(text);
-}
-
-static void incoming_cb(uv_stream_t *s, int status)
-{
-    struct listener *l = s->data;
-    if (status < 0) {
-        log_warn("rpc", "accepting on %s failed: %s", l->address, uv_strerror(status));
-        return;
-    }
-    struct conn *conn = conn_new(l->rpc, false, l->is_pipe);
-    conn->peer = xstrdup("?");
-    open_stream(conn);
-    l->rpc->counters.accepted++;
-    l->rpc->handshakes++;
-    l->accept(conn, l->arg);
-    ASSERT(conn->ops);
-    int rc = uv_accept(s, &conn->impl->u.stream);
-    if (rc < 0) {
-        close_now(conn, CLOSE_PEER, uv_strerror(rc), true);
-        return;
-    }
-    xfree(conn->peer);
-    set_peer_name(conn);
-    start(conn);
-    if (l->rpc->handshakes > HANDSHAKES_MAX)
-        drop_oldest_handshake(l->rpc);
-}
-
-static bool is_loopback(const struct sockaddr *sa)
-{
-    if (sa->sa_family == AF_INET)
-        return (ntohl(((const struct sockaddr_in *)sa)->sin_addr.s_addr) >> 24) == 127;
-    return IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)sa)->sin6_addr);
-}
-
-static void listener_closed_cb(uv_handle_t *h)
-{
-    struct listener *l = h->data;
-    if (l->unlink_path)
-        unlink(l->unlink_path);
-    xfree(l->unlink_path);
-    xfree(l->address);
-    xfree(l);
-}
-
-void listener_close(struct listener *l)
-{
-    if (l && !uv_is_closing((uv_handle_t *)&l->u.stream))
-        uv_close((uv_handle_t *)&l->u.stream, listener_closed_cb);
-}
-
-const char *listener_address(const struct listener *l)
-{
-    return l->address;
-}
-
-int rpc_listen_error(struct error *err, const char *address, const char *why, const char *advice)
-{
-    return error_set(err, ERR_LISTEN, "address", address, "message", why, "advice", advice, NULL);
-}
-
-static int bind_tcp(struct listener *l, const char *address, struct error *err)
-{
-    char host[256];
-    const char *port;
-    if (!split_address(address, host, sizeof host, &port))
-        return rpc_listen_error(err, address, "it is no address", "give HOST:PORT or unix:PATH");
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *res;
-    int rc = getaddrinfo(host[0] ? host : NULL, port, &hints, &res);
-    if (rc != 0)
-        return rpc_listen_error(err, address, gai_strerror(rc), "give an address of this machine");
-    if (!l->rpc->secret.bytes && !is_loopback(res->ai_addr)) {
-        freeaddrinfo(res);
-        return rpc_listen_error(err, address, "beyond loopback it needs --secret-file", RPC_SECRET_ADVICE);
-    }
-    rc = uv_tcp_bind(&l->u.tcp, res->ai_addr, 0);
-    freeaddrinfo(res);
-    if (rc == 0)
-        rc = uv_listen(&l->u.stream, 1024, incoming_cb);
-    if (rc < 0)
-        return rpc_listen_error(err, address, uv_strerror(rc), RPC_LISTEN_ADVICE);
-    struct sockaddr_storage ss;
-    int n = sizeof ss;
-    uv_tcp_getsockname(&l->u.tcp, (struct sockaddr *)&ss, &n);
-    int real = ntohs(((struct sockaddr_in *)&ss)->sin_port);
-    xfree(l->address);
-    l->address = strchr(host, ':') ? xasprintf("[%s]:%d", host, real) : xasprintf("%s:%d", host[0] ? host : "0.0.0.0", real);
-    return 0;
-}
-
-int rpc_listen(struct rpc *rpc, const char *address, void (*accept)(struct conn *conn, void *arg), void *arg,
-               struct listener **ret, struct error *err)
-{
-    struct listener *l = xcalloc(1, sizeof *l);
-    l->rpc = rpc;
-    l->accept = accept;
-    l->arg = arg;
-    l->is_pipe = str_has_prefix(address, "unix:");
-    l->address = xstrdup(address);
-    int rc = 0;
-    if (l->is_pipe) {
-        uv_pipe_init(rpc->loop, &l->u.pipe, 0);
-        l->u.stream.data = l;
-        rc = uv_pipe_bind(&l->u.pipe, address + 5);
-        if (rc == 0) {
-            l->unlink_path = xstrdup(address + 5);
-            rc = uv_listen(&l->u.stream, 1024, incoming_cb);
-        }
-        if (rc < 0)
-            rc = rpc_listen_error(err, address, uv_strerror(rc), "give a path of your own");
-    } else {
-        uv_tcp_init(rpc->loop, &l->u.tcp);
-        l->u.stream.data = l;
-        rc = bind_tcp(l, address, err);
-    }
-    if (rc != 0) {
-        listener_close(l);
-        return rc;
-    }
-    *ret = l;
-    return 0;
 }
