@@ -3,6 +3,7 @@ import datetime
 import decimal
 import json
 import os
+import random
 import subprocess
 import tempfile
 
@@ -10,6 +11,20 @@ LAYOUTS = {"embedded": [],
            "2 executors, exchanges": ["--executors", "2", "--slots", "1", "--conf", "drover.plan.single=false", "--conf", "drover.broadcast.max=0"],
            "4 executors, batches of 7": ["--executors", "4", "--slots", "1", "--conf", "drover.plan.single=false", "--conf", "drover.batch.rows=7",
                                          "--conf", "drover.shuffle.ride.max=0"]}
+
+
+class Drawing:
+    """What random queries are drawn with: the same ones for the same seed."""
+
+    def __init__(self, seed):
+        self.r = random.Random(seed)
+        self.aliases = 0
+
+    def pick(self, *items):
+        return self.r.choice(items)
+
+    def chance(self, p):
+        return self.r.random() < p
 
 
 def same_cell(text, value):

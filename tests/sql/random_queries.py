@@ -5,7 +5,6 @@ Only what both dialects mean alike is generated: no overflow, no division of int
 nulls. Rows are compared as multisets. A difference prints the statement; the seed makes it again.
 """
 import os
-import random
 import re
 import sys
 import tempfile
@@ -36,17 +35,7 @@ def make_tables(con, folder):
         con.sql(f"CREATE VIEW {name} AS SELECT * FROM '{folder}/{name}.parquet'")
 
 
-class Maker:
-    def __init__(self, seed):
-        self.r = random.Random(seed)
-        self.aliases = 0
-
-    def pick(self, *items):
-        return self.r.choice(items)
-
-    def chance(self, p):
-        return self.r.random() < p
-
+class Maker(duck.Drawing):
     def literal(self, kind):
         return {"int": lambda: str(self.r.randint(-4, 9)), "dec": lambda: f"{self.r.randint(-300, 700)}.{self.r.randint(0, 99):02}",
                 "dbl": lambda: f"CAST({self.r.randint(0, 64) / 8} AS DOUBLE)", "str": lambda: "'" + self.pick("", "a", "ab", "b", "k3", "Zé") + "'",

@@ -6,7 +6,6 @@ aggregates and LIMIT 1, up to three queries deep. What we refuse by name (UNSUPP
 hundred; everything else has DuckDB's rows. Columns compare as multisets; the seed makes a difference again.
 """
 import os
-import random
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -18,14 +17,7 @@ TABLES = {"t": ("abg", 9), "u": ("xyz", 14), "v": ("pq", 7)}
 REFUSED = "UNSUPPORTED_SUBQUERY_EXPRESSION_CATEGORY"
 
 
-class Maker:
-    def __init__(self, seed):
-        self.r = random.Random(seed)
-        self.aliases = 0
-
-    def pick(self, *items):
-        return self.r.choice(items)
-
+class Maker(duck.Drawing):
     def rows(self, columns, count):
         cell = lambda: self.pick("NULL", "0", "1", "1", "2", "2", "3", "4", "5")  # noqa: E731
         return ", ".join(f"({', '.join(cell() for _ in columns)})" for _ in range(count))

@@ -118,7 +118,7 @@ const char *pq_decompress(struct pq_codecs *c, enum pq_codec codec, const void *
             return "an lz4 page does not decompress to its size";
         return NULL;
     default:
-        return "the codec is not supported";
+        return "the codec is none of snappy, gzip, brotli, zstd, lz4 and uncompressed: write the file with one of these";
     }
 }
 

@@ -106,7 +106,7 @@ int pq_footer_get(const char *path, int fd, uint64_t file_bytes, int64_t mtime_u
         goto out;
     if (memcmp(tail + have - 4, "PAR1", 4) != 0) {
         rc = pq_damaged(err, path, file_bytes - 4, "%s",
-                        !memcmp(tail + have - 4, "PARE", 4) ? "the file is encrypted, which is not supported"
+                        !memcmp(tail + have - 4, "PARE", 4) ? PQ_ENCRYPTED
                                                             : "this is not a Parquet file, or it is cut short");
         goto out;
     }

@@ -268,7 +268,7 @@ static const char *parse_footer(struct thrift *t, struct pq_footer *ft)
             ft->stats_ordered = true;
             thrift_skip(t, f.type);
         } else if (f.id == 8) {
-            return "the file is encrypted, which is not supported";
+            return PQ_ENCRYPTED;
         } else {
             thrift_skip(t, f.type);
         }

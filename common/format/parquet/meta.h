@@ -162,6 +162,7 @@ struct pq_column_index {
 bool pq_column_index_parse(const uint8_t *p, size_t bytes, uint32_t page_count, struct arena *ar,
                            struct pq_column_index *ret);
 
+#define PQ_ENCRYPTED "the file is encrypted, and there are no keys here: write it without Parquet encryption"
 /* ERR_FILE_DAMAGED at an offset. */
 int pq_damaged(struct error *err, const char *path, uint64_t offset, const char *fmt, ...) PRINTF_LIKE(4, 5)
     __attribute__((cold));
