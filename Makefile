@@ -10,7 +10,7 @@ OPT ?= -O2
 WARN := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes -Wvla -Wpointer-arith -Wundef -Werror \
         $(if $(findstring clang,$(CC)),,$(if $(SAN),-Wno-format-truncation -Wno-maybe-uninitialized))
 CFLAGS := -std=gnu17 $(OPT) -g -fno-common -fno-omit-frame-pointer -fno-strict-aliasing -D_GNU_SOURCE \
-          -I. -I$(BUILD) $(if $(SAN),-fsanitize=$(SAN) -DDROVER_DEBUG)
+          -I. -I$(BUILD) $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all -DDROVER_DEBUG)
 CXXFLAGS := -std=gnu++17 $(OPT) -g -fno-omit-frame-pointer -D_GNU_SOURCE -I. -I$(BUILD) -Wall -Wextra -Werror \
             $(if $(SAN),-fsanitize=$(SAN))
 LDLIBS := -luv -lprotobuf-c -lzstd -llz4 -lsnappy -lz -lbrotlidec -lpcre2-8 -lxxhash -ljansson -lcrypto -lm -lpthread -ldl

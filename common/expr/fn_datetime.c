@@ -62,7 +62,9 @@ static int run_date_format(struct kernel *k, const struct column *args, struct c
     KERNEL_EACH_VALUE(k, r) {
         if ((!p || args[1].kind != COL_CONST) && (rc = get_pattern(k, &args[1], r, false, &p)) != 0)
             break;
-        int64_t us = arg_i64(&args[0], r) * unit, offset = zone_offset_us(k->cx->zone, us);
+        int64_t us, offset;
+        (void)__builtin_mul_overflow(arg_i64(&args[0], r), unit, &us); /* wraps, as in Java */
+        offset = zone_offset_us(k->cx->zone, us);
         buf_reset(&b);
         datetime_format(p, us + offset, offset, k->cx->zone_name ? k->cx->zone_name : "UTC", &b);
         o[r] = kernel_keep(k, b.data, b.bytes);

@@ -156,6 +156,13 @@ static int run_sign(struct kernel *k, const struct column *args, struct column *
 
 /* ---- round, bround, ceil, floor ---- */
 
+/* More digits than any number has, in either direction: what lies beyond them rounds the same. */
+static int64_t within_digits(int32_t places)
+{
+    enum { PLACES_MAX = 10000 };
+    return places < -PLACES_MAX ? -PLACES_MAX : places > PLACES_MAX ? PLACES_MAX : places;
+}
+
 static int need_constant(struct fn_call *c, int64_t *ret, struct error *err)
 {
     *ret = 0;
@@ -171,7 +178,7 @@ static int need_constant(struct fn_call *c, int64_t *ret, struct error *err)
     }
     TRY(fn_cast_arg(c, 1, type_of(TYPE_INT), err));
     TRY(fn_constant_arg(c, 1, "scale", &v, err));
-    *ret = v.null ? 0 : v.i;
+    *ret = v.null ? 0 : within_digits((int32_t)v.i);
     return 0;
 }
 
@@ -298,7 +305,7 @@ static int run_round(struct kernel *k, const struct column *args, struct column 
 {
     char n = k->node->fn->name[0];
     enum rounding how = n == 'r' ? ROUND_UP_HALF : n == 'b' ? ROUND_EVEN_HALF : n == 'c' ? ROUND_CEIL : ROUND_FLOOR;
-    int64_t s = k->node->arg_count == 2 ? ((const int32_t *)args[1].data)[0] : 0;
+    int64_t s = k->node->arg_count == 2 ? within_digits(((const int32_t *)args[1].data)[0]) : 0;
     const struct column *a = &args[0];
     const struct type *to = k->node->type;
     void *data = kernel_out(k, out);
@@ -334,14 +341,13 @@ static int run_round(struct kernel *k, const struct column *args, struct column 
         int scale = a->type->id == TYPE_DECIMAL ? a->type->scale : 0, drop = scale - (int)s;
         int to_scale = to->id == TYPE_DECIMAL ? to->scale : 0;
         if (drop > 38)
-            v = 0;
+            v = how == ROUND_CEIL ? v > 0 : how == ROUND_FLOOR ? -(v < 0) : 0;
         else if (drop > 0)
             v = divide(v, pow10_i128[drop], how);
         int have = drop > 0 ? (int)s : scale;
         int128_t units = v;
-        if (have < to_scale)
-            v *= pow10_i128[to_scale - have];
-        if (UNLIKELY(to->id == TYPE_DECIMAL && !decimal_fits(v, to->precision)))
+        bool fits = units == 0 || have >= to_scale || decimal_rescale(units, have, to_scale, &v);
+        if (UNLIKELY(to->id == TYPE_DECIMAL && !(fits && decimal_fits(v, to->precision))))
             return raise_rounding(k, units, to_scale - have);
         if (UNLIKELY(k->node->mode == EVAL_ANSI && type_is_integral(to) && !integral_fits(v, to->id)))
             return kernel_raise(k, ERR_ARITHMETIC_OVERFLOW, "message", "rounding overflowed", "alternative", "", "config",
