@@ -1,6 +1,7 @@
 /* Expression trees: making, comparing, walking and rewriting them; coercion and casts by Spark's rules. */
 #include "common/expr/expr.h"
 
+#include "common/base/account.h"
 #include "common/expr/agg.h"
 #include "common/expr/fn_impl.h"
 #include "common/expr/program.h"
@@ -273,7 +274,7 @@ struct expr *expr_and(struct arena *ar, struct expr *a, struct expr *b)
     return c;
 }
 
-static int missing_function(const char *name, struct span span, struct error *err)
+int fn_missing(const char *name, struct span span, struct error *err)
 {
     const struct fn_row *r;
     struct buf quoted = BUF_INIT, lower = BUF_INIT, advice = BUF_INIT;
@@ -321,7 +322,7 @@ int expr_call(struct arena *ar, const struct query_ctx *cx, const char *name, st
 {
     const struct fn_row *row = fn_find(name);
     if (!row)
-        return missing_function(name, span, err);
+        return fn_missing(name, span, err);
     if (arg_count < row->args_min || (row->args_max != 255 && arg_count > row->args_max)) {
         char want[32], have[16];
         struct buf b = BUF_INIT;
@@ -578,7 +579,11 @@ int expr_fold(struct arena *ar, const struct query_ctx *cx, const struct expr *e
     const struct program *p;
     struct expr *one[1] = {(struct expr *)(uintptr_t)e};
     TRY(program_compile(ar, cx, one, 1, NULL, 0, &p, err));
+    enum { FOLDED_MAX = 16 << 20 }; /* what takes more is left to a task, whose memory is its own */
+    struct account account;
+    account_init(&account, "constant", NULL, FOLDED_MAX);
     struct expr_state *st = expr_state_new(p, cx->seed, 0, 0, NULL);
+    expr_state_charge(st, &account);
     struct batch b = {.rows = 1, .sel_count = 1};
     struct column out;
     int rc = program_eval(st, &b, &out, err);
@@ -594,5 +599,6 @@ int expr_fold(struct arena *ar, const struct query_ctx *cx, const struct expr *e
             ret->s.ptr = arena_strndup(ar, ret->s.ptr, ret->s.bytes);
     }
     expr_state_free(st);
+    account_fini(&account);
     return rc;
 }

@@ -70,6 +70,7 @@ struct fn_row {
     const char *doc;
 };
 
+int fn_missing(const char *name, struct span span, struct error *err); /* UNRESOLVED_ROUTINE, with the nearest name there is */
 bool fn_raises(const struct expr *call); /* whether the function may raise for some values; not its arguments */
 const struct fn_row *fn_find(const char *name); /* any case; NULL */
 /* All rows in order of families; NULL past the end. */

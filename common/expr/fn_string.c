@@ -400,6 +400,18 @@ static uint32_t step(const char *p, bool binary)
     return binary ? 1 : utf8_bytes((unsigned char)*p);
 }
 
+/* In pieces that double: bytes * times were asked for. */
+static void add_times(struct buf *b, const char *p, size_t bytes, int64_t times)
+{
+    if (times <= 0 || bytes == 0)
+        return;
+    size_t total = bytes * (size_t)times, first = b->bytes;
+    buf_reserve(b, total + 1);
+    buf_add(b, p, bytes);
+    for (size_t have; (have = b->bytes - first) < total;)
+        buf_add(b, b->data + first, have < total - have ? have : total - have);
+}
+
 static int run_pad(struct kernel *k, const struct column *args, struct column *out)
 {
     struct strview *o = kernel_out(k, out);
@@ -417,22 +429,17 @@ static int run_pad(struct kernel *k, const struct column *args, struct column *o
             o[r] = kernel_keep(k, s, n);
             continue;
         }
-        if ((rc = kernel_ask(k, v->bytes + (uint64_t)(want - have))) != 0)
+        int64_t of_pad = binary ? pad->bytes : utf8_count(t, pad->bytes), more = want - have;
+        int64_t times = of_pad ? more / of_pad : 0, over = of_pad ? more % of_pad : 0;
+        uint32_t rest = binary ? (uint32_t)over : char_offset(t, pad->bytes, over);
+        if ((rc = kernel_ask(k, v->bytes + (uint64_t)times * pad->bytes + rest)) != 0)
             break;
         if (!left)
             buf_add(&b, s, v->bytes);
-        uint32_t at = 0;
-        for (int64_t i = have; i < want; i++) {
-            uint32_t n = step(t + at, binary);
-            buf_add(&b, t + at, n);
-            at += n;
-            if (at >= pad->bytes)
-                at = 0;
-        }
+        add_times(&b, t, pad->bytes, times);
+        buf_add(&b, t, rest);
         if (left)
             buf_add(&b, s, v->bytes);
-        if ((rc = kernel_ask(k, b.bytes)) != 0) /* its characters may have several bytes */
-            break;
         o[r] = kernel_keep(k, b.data, b.bytes);
     }
     buf_fini(&b);
@@ -525,8 +532,7 @@ static int run_repeat(struct kernel *k, const struct column *args, struct column
         if ((rc = kernel_ask(k, n > 0 ? (uint64_t)n * v->bytes : 0)) != 0)
             break;
         buf_reset(&b);
-        for (int64_t i = 0; i < n && v->bytes; i++)
-            buf_add(&b, strview_data(v), v->bytes);
+        add_times(&b, strview_data(v), v->bytes, n);
         o[r] = kernel_keep(k, b.data ? b.data : "", (uint32_t)b.bytes);
     }
     buf_fini(&b);

@@ -43,9 +43,9 @@ struct expr_state {
     const struct program *p;
     struct memo *memos;
     struct arena ar;      /* reset with every batch */
-    struct account *account; /* what ar takes is reserved here, or NULL */
-    size_t charged;
     struct arena const_ar;
+    struct account *account; /* what the two take is reserved here, or NULL */
+    size_t charged, const_charged;
     struct rng rng;
     uint32_t partition;
     const struct value *params;
@@ -117,14 +117,19 @@ struct expr_state *expr_state_new(const struct program *p, uint64_t seed, uint32
     return st;
 }
 
+static void forget_constants(struct expr_state *st)
+{
+    for (uint32_t i = 0; i < st->p->step_count; i++)
+        st->memos[i].kept_set = false;
+}
+
 void expr_state_restart(struct expr_state *st, uint64_t seed, uint32_t stage, uint32_t partition,
                         const struct value *params)
 {
     rng_init(&st->rng, hash_combine(hash_combine(seed, stage), partition));
     st->partition = partition;
     if (st->params || params) { /* values of another launch, maybe at the same place */
-        for (uint32_t i = 0; i < st->p->step_count; i++)
-            st->memos[i].kept_set = false;
+        forget_constants(st);
         arena_reset(&st->const_ar);
     }
     st->params = params;
@@ -133,16 +138,20 @@ void expr_state_restart(struct expr_state *st, uint64_t seed, uint32_t stage, ui
 void expr_state_charge(struct expr_state *st, struct account *account)
 {
     st->account = account;
-    st->charged = 0;
+    st->charged = st->const_charged = 0;
 }
 
 void expr_state_rest(struct expr_state *st)
 {
     enum { KEEP = 256 << 10 };
     st->account = NULL;
-    st->charged = 0;
+    st->charged = st->const_charged = 0;
     if (st->ar.bytes > KEEP)
         arena_fini(&st->ar);
+    if (st->const_ar.bytes > KEEP) {
+        forget_constants(st);
+        arena_fini(&st->const_ar);
+    }
 }
 
 static int charge(const struct arena *ar, struct account *account, size_t *charged, struct error *err)
@@ -464,7 +473,7 @@ static int eval_constant(struct expr_state *st, uint32_t index, struct column *r
         for (uint32_t i = 0; i < s->arg_count; i++)
             args[i].rows = 1;
         struct kernel k = {.ar = &st->const_ar, .node = e, .cx = st->p->cx, .rows = 1, .sel_count = 1, .rng = &st->rng, .cache = &m->cache,
-                           .partition = st->partition, .err = err};
+                           .partition = st->partition, .account = st->account, .charged = &st->const_charged, .err = err};
         TRY(run_kernel(&k, s, args, &m->kept));
         if (m->kept.kind == COL_FLAT && !m->kept.type->child_count)
             m->kept.kind = COL_CONST;
@@ -596,6 +605,7 @@ int program_eval(struct expr_state *st, const struct batch *b, struct column *ou
     struct rows rows = {b->sel, b->sel_count, true};
     for (uint32_t i = 0; i < st->p->out_count; i++) {
         TRY(eval(st, st->p->outs[i], rows, &out[i], err));
+        TRY(charge(&st->const_ar, st->account, &st->const_charged, err));
         TRY(charge(&st->ar, st->account, &st->charged, err));
     }
     return 0;

@@ -16,6 +16,7 @@ OVER = {"HashAggregate": "SELECT count(*) FROM (SELECT id, count(*) c FROM range
         "Sort": "SELECT count(*) FROM (SELECT concat(CAST(id AS STRING), ' padding padding padding') t FROM range(2000000) "
                 "ORDER BY t LIMIT 1500000)",
         "Expressions": "SELECT max(length(repeat(concat('x', CAST(id AS STRING)), 100000))) FROM range(3000)",
+        "Expressions Project": "SELECT max(length(repeat('x', 1000000000)) + id) FROM range(3)",  # a constant that no driver holds
         "HashJoin JoinBuild ExchangeWrite": "SELECT count(*) FROM range(3000000) a JOIN range(3000000) b ON a.id = b.id + 1"}
 # Statements whose errors or plans no message can carry as they are: the first are cut, the last is refused.
 LARGE = {"USER_RAISED_EXCEPTION": "SELECT raise_error(repeat('a', 2000000)) FROM range(3)",
