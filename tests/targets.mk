@@ -149,6 +149,7 @@ sanitized: unit replay sanitized-sql sanitized-cluster
 	$(Q)$(MAKE) --no-print-directory SAN=$(SAN) SEEDS=100 sim
 sanitized-sql: $(BUILD)/drover
 	$(Q)ASAN_OPTIONS=detect_leaks=0 python3 tests/sql/run.py --quick --drover $(BUILD)/drover
+	$(Q)ASAN_OPTIONS=detect_leaks=0 python3 tests/sql/extremes.py --drover $(BUILD)/drover 3
 sanitized-cluster: $(PYTHON) $(BUILD)/drover $(BUILD)/drover-web.so
 	$(Q)DROVER=$(CURDIR)/$(BUILD)/drover DROVER_SLOW=1 ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 \
 	    TSAN_OPTIONS=report_signal_unsafe=0 $(PYTHON) tests/cluster/run.py $(or $(TESTS),$(SAN_CLUSTER))

@@ -140,8 +140,8 @@ void column_format(const struct column *col, uint32_t row, const struct zone *zo
                    struct buf *out);
 void column_format_shell(const struct column *col, uint32_t row, const struct zone *zone, const char *null_text,
                          struct buf *out);
-/* Set by common/expr/zone.c when it is linked: the offset of a zone at a moment. NULL: UTC. */
-extern int64_t (*column_zone_offset_fn)(const struct zone *zone, int64_t utc_us);
+/* Set by common/expr/zone.c when it is linked: the clock of a zone at a moment. NULL: UTC. */
+extern int64_t (*column_zone_local_fn)(const struct zone *zone, int64_t utc_us);
 /* Used by column_format, casts and writers. Appended. */
 void format_double(double v, struct buf *out);
 void format_float(float v, struct buf *out);
@@ -150,6 +150,16 @@ void format_decimal_java(int128_t unscaled, unsigned scale, struct buf *out); /*
 void format_date(int32_t days, struct buf *out);
 void format_timestamp(int64_t local_us, struct buf *out); /* trailing zeros of the fraction dropped */
 void format_interval(const struct type *t, int64_t value, struct buf *out); /* "INTERVAL '1-2' YEAR TO MONTH" */
+
+/* Towards minus infinity, as days go before 1970; b > 0. */
+static inline int64_t floor_div(int64_t a, int64_t b)
+{
+    return a / b - (a % b < 0);
+}
+static inline int64_t floor_mod(int64_t a, int64_t b)
+{
+    return a % b + (a % b < 0 ? b : 0);
+}
 
 /* Proleptic Gregorian calendar. */
 int32_t days_from_civil(int64_t year, unsigned month, unsigned day);

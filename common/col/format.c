@@ -6,7 +6,7 @@
 
 #include "common/col/column.h"
 
-int64_t (*column_zone_offset_fn)(const struct zone *zone, int64_t utc_us);
+int64_t (*column_zone_local_fn)(const struct zone *zone, int64_t utc_us);
 
 /*
  * The shortest digits that read back as the same number, the closest of these, but not fewer than two: Java since 19
@@ -198,12 +198,8 @@ void format_date(int32_t days, struct buf *out)
 void format_timestamp(int64_t us, struct buf *out)
 {
     const int64_t day = 86400000000;
-    int64_t days = us / day, rest = us % day;
-    if (rest < 0) {
-        rest += day;
-        days--;
-    }
-    format_date((int32_t)days, out);
+    int64_t rest = floor_mod(us, day);
+    format_date((int32_t)floor_div(us, day), out);
     int64_t s = rest / 1000000, frac = rest % 1000000;
     buf_addf(out, " %02d:%02d:%02d", (int)(s / 3600), (int)(s / 60 % 60), (int)(s % 60));
     if (frac) {
@@ -326,7 +322,7 @@ static void format_at(const struct column *col, uint32_t at, const struct zone *
     }
     case TYPE_DATE: format_date((int32_t)v, out); return;
     case TYPE_TIMESTAMP:
-        format_timestamp(v + (zone && column_zone_offset_fn ? column_zone_offset_fn(zone, v) : 0), out);
+        format_timestamp(zone && column_zone_local_fn ? column_zone_local_fn(zone, v) : v, out);
         return;
     case TYPE_TIMESTAMP_NTZ: format_timestamp(v, out); return;
     case TYPE_INTERVAL_YM:

@@ -682,7 +682,7 @@ static void write_zone_name(bool full, int64_t utc_us, int64_t offset, const cha
 static void write_item(const struct datetime_pattern *p, const struct item *it, int64_t local, int64_t offset, const char *zone_name,
                        struct buf *out)
 {
-    int64_t day64 = local / 86400000000 - (local % 86400000000 < 0), rest = local - day64 * 86400000000, y;
+    int64_t day64 = floor_div(local, 86400000000), rest = floor_mod(local, 86400000000), y;
     int32_t days = (int32_t)day64;
     unsigned m, d;
     civil_from_days(days, &y, &m, &d);

@@ -2,17 +2,38 @@
 #include "common/expr/fn_impl.h"
 
 /* Both sides to the wider integral type. */
+/* Beside a text the other operand's type is wanted of it; without ANSI mode it counts as a number with a point. */
+static int take_text(struct fn_call *c, uint32_t i, struct error *err)
+{
+    const struct type *other = c->args[1 - i]->type;
+    if (c->args[i]->type->id != TYPE_STRING)
+        return 0;
+    if (!c->cx->ansi)
+        return fn_cast_arg(c, i, type_of(TYPE_DOUBLE), err);
+    return fn_cast_arg(c, i, type_is_integral(other) ? type_of(TYPE_BIGINT) : other->id == TYPE_NULL ? type_of(TYPE_STRING) : other, err);
+}
+
 static int resolve_bits(struct fn_call *c, struct error *err)
 {
-    const struct type *t = c->args[0]->type;
+    const struct type *t = type_of(TYPE_NULL);
+    if (c->arg_count == 2) {
+        TRY(take_text(c, 0, err));
+        TRY(take_text(c, 1, err));
+        if (c->cx->ansi && c->args[0]->type->id == TYPE_STRING && c->args[1]->type->id == TYPE_NULL)
+            TRY(fn_cast_text(c, 1, err));
+        if (c->cx->ansi && c->args[1]->type->id == TYPE_STRING && c->args[0]->type->id == TYPE_NULL)
+            TRY(fn_cast_text(c, 0, err));
+    }
     for (uint32_t i = 0; i < c->arg_count; i++) {
         const struct type *u = c->args[i]->type;
-        bool text = u->id == TYPE_STRING && (c->arg_count == 2 || !c->cx->ansi);
-        if (!type_is_integral(u) && u->id != TYPE_NULL && !text)
+        if (type_is_integral(u) || u->id == TYPE_NULL) {
+            t = type_common(c->cx, t, u);
+            continue;
+        }
+        if (c->arg_count == 1)
             return fn_wrong_arg(c, i, "INTEGRAL", err);
-        if (u->id == TYPE_STRING)
-            u = type_of(TYPE_BIGINT);
-        t = type_common(c->cx, t, u);
+        const struct type *a = c->args[0]->type, *b = c->args[1]->type;
+        return a == b ? fn_wrong_operands(c, "\"INTEGRAL\"", err) : fn_diff_types(c, a, b, err);
     }
     if (t->id == TYPE_NULL)
         t = type_of(TYPE_INT);

@@ -227,11 +227,6 @@ static enum outcome to_text(struct kernel *k, const struct column *col, uint32_t
     return CAST_OK;
 }
 
-static int64_t floor_day(int64_t us)
-{
-    return us / 86400000000 - (us % 86400000000 < 0);
-}
-
 static enum outcome to_datetime(struct kernel *k, const struct type *from, const struct type *to, struct cell *c)
 {
     const struct zone *z = k->cx->zone;
@@ -249,19 +244,20 @@ static enum outcome to_datetime(struct kernel *k, const struct type *from, const
         int64_t clock;
         if (to->id != TYPE_TIMESTAMP || !parse_time_of_day(p, c->s.bytes, &clock))
             return CAST_BAD;
-        c->i = zone_to_utc_us(z, floor_day(k->cx->now_us + zone_offset_us(z, k->cx->now_us)) * 86400000000 + clock); /* today */
+        c->i = zone_to_utc_us(z, floor_div(zone_local_us(z, k->cx->now_us), US_DAY) * US_DAY + clock); /* today */
         return CAST_OK;
     }
     if (to->id == TYPE_DATE) {
-        int64_t local = from->id == TYPE_TIMESTAMP ? c->i + zone_offset_us(z, c->i) : c->i;
-        c->i = floor_day(local);
+        int64_t local = from->id == TYPE_TIMESTAMP ? zone_local_us(z, c->i) : c->i;
+        c->i = floor_div(local, US_DAY);
         return CAST_OK;
     }
     int64_t local = c->i;
-    if (from->id == TYPE_DATE)
-        local = c->i * 86400000000;
-    else if (from->id == TYPE_TIMESTAMP)
-        local = c->i + zone_offset_us(z, c->i);
+    if (from->id == TYPE_DATE) {
+        if (__builtin_mul_overflow(c->i, US_DAY, &local))
+            return CAST_RANGE;
+    } else if (from->id == TYPE_TIMESTAMP)
+        local = zone_local_us(z, c->i);
     else if (from->id == TYPE_FLOAT || from->id == TYPE_DOUBLE) {
         double us = c->f * 1e6;
         if (!isfinite(c->f))
@@ -566,8 +562,8 @@ static int run_cast(struct kernel *k, const struct column *args, struct column *
         load(col, column_idx(col, r), &c);
         enum outcome what = cast_cell(k, col, r, to, &c, &scratch);
         if (UNLIKELY(what != CAST_OK)) {
-            bool interval = to->id == TYPE_INTERVAL_YM || to->id == TYPE_INTERVAL_DT; /* these raise without ANSI too */
-            if ((k->node->mode == EVAL_ANSI || (interval && k->node->mode == EVAL_LEGACY)) && what != CAST_NULL) {
+            bool always = to->id == TYPE_INTERVAL_YM || to->id == TYPE_INTERVAL_DT || col->type->id == TYPE_DATE; /* without ANSI, too */
+            if ((k->node->mode == EVAL_ANSI || (always && k->node->mode == EVAL_LEGACY)) && what != CAST_NULL) {
                 rc = raise(k, col, r, what);
                 break;
             }

@@ -6,31 +6,11 @@
 #include "common/expr/fn_impl.h"
 #include "common/expr/zone.h"
 
-static const int64_t US_DAY = 86400000000, US_HOUR = 3600000000, US_MINUTE = 60000000, US_SECOND = 1000000;
-
-static int64_t floor_div(int64_t a, int64_t b)
-{
-    return a / b - (a % b < 0);
-}
-
-static int64_t floor_mod(int64_t a, int64_t b)
-{
-    int64_t m = a % b;
-    return m < 0 ? m + b : m;
-}
-
-static bool is_timestamp(const struct type *t)
-{
-    return t->id == TYPE_TIMESTAMP || t->id == TYPE_TIMESTAMP_NTZ;
-}
-
-/* Wall-clock microseconds of a date or timestamp. */
+/* Wall-clock microseconds of a timestamp. */
 static int64_t local_us(const struct kernel *k, const struct column *col, uint32_t row)
 {
     int64_t v = arg_i64(col, row);
-    if (col->type->id == TYPE_DATE)
-        return v * US_DAY;
-    return col->type->id == TYPE_TIMESTAMP ? v + zone_offset_us(k->cx->zone, v) : v;
+    return col->type->id == TYPE_TIMESTAMP ? zone_local_us(k->cx->zone, v) : v;
 }
 
 static int64_t from_local(const struct kernel *k, const struct type *t, int64_t local)
@@ -49,18 +29,16 @@ static bool months_fit(int32_t days, int64_t months, int64_t year)
 }
 enum { DATE_YEARS = 5879000, TIMESTAMP_YEARS = 294000 };
 
-static int32_t add_months_to(int32_t days, int64_t months)
+int32_t days_add_months(int32_t days, int64_t months)
 {
     int64_t y;
     unsigned m, d;
     civil_from_days(days, &y, &m, &d);
-    int64_t total = y * 12 + (m - 1) + months;
-    int64_t ny = floor_div(total, 12);
+    int64_t total = y * 12 + (m - 1) + months, ny = floor_div(total, 12);
     unsigned nm = (unsigned)floor_mod(total, 12) + 1;
-    int32_t first = days_from_civil(ny, nm, 1);
-    int32_t next = nm == 12 ? days_from_civil(ny + 1, 1, 1) : days_from_civil(ny, nm + 1, 1);
-    int32_t last = next - first;
-    return first + ((int32_t)d < last ? (int32_t)d : last) - 1;
+    int64_t first = days_from_civil(ny, nm, 1), next = nm == 12 ? days_from_civil(ny + 1, 1, 1) : days_from_civil(ny, nm + 1, 1);
+    int64_t last = (int32_t)(next - first);
+    return (int32_t)(first + (d < last ? d : last) - 1);
 }
 
 /* ---- parts ---- */
@@ -95,25 +73,25 @@ static enum part part_of(const char *name, size_t n)
 /* ISO 8601: the week with the year's first Thursday is week 1. */
 static void iso_week(int32_t days, int64_t *year, int *week)
 {
-    int32_t thursday = days - (int32_t)floor_mod(days + 3, 7) + 3;
+    int32_t thursday = (int32_t)(days - floor_mod((int64_t)days + 3, 7) + 3);
     unsigned m, d;
     civil_from_days(thursday, year, &m, &d);
-    *week = (thursday - days_from_civil(*year, 1, 1)) / 7 + 1;
+    *week = (int32_t)((int64_t)thursday - days_from_civil(*year, 1, 1)) / 7 + 1; /* it may begin before the first day there is */
 }
 
-static int64_t take_part(enum part part, int64_t local)
+/* rest: microseconds of the day. */
+static int64_t take_part(enum part part, int32_t days, int64_t rest)
 {
-    int32_t days = (int32_t)floor_div(local, US_DAY);
-    int64_t rest = floor_mod(local, US_DAY), y;
+    int64_t y;
     unsigned m, d;
     int week;
     switch (part) {
     case PART_HOUR: return rest / US_HOUR;
     case PART_MINUTE: return rest / US_MINUTE % 60;
     case PART_SECOND: return rest / US_SECOND % 60;
-    case PART_DOW: return floor_mod(days + 4, 7) + 1;
-    case PART_DOW_ISO: return floor_mod(days + 3, 7) + 1;
-    case PART_WEEKDAY: return floor_mod(days + 3, 7);
+    case PART_DOW: return floor_mod((int64_t)days + 4, 7) + 1;
+    case PART_DOW_ISO: return floor_mod((int64_t)days + 3, 7) + 1;
+    case PART_WEEKDAY: return floor_mod((int64_t)days + 3, 7);
     case PART_WEEK: iso_week(days, &y, &week); return week;
     case PART_YEAROFWEEK: iso_week(days, &y, &week); return y;
     default: break;
@@ -123,7 +101,7 @@ static int64_t take_part(enum part part, int64_t local)
     case PART_YEAR: return y;
     case PART_QUARTER: return (m + 2) / 3;
     case PART_MONTH: return m;
-    case PART_DOY: return days - days_from_civil(y, 1, 1) + 1;
+    case PART_DOY: return (int32_t)((int64_t)days - days_from_civil(y, 1, 1)) + 1; /* a year may begin before the first day there is */
     default: return d;
     }
 }
@@ -156,8 +134,14 @@ static int run_part(struct kernel *k, const struct column *args, struct column *
     int32_t *o = kernel_out(k, out);
     enum part p = part_of(k->node->fn->name, strlen(k->node->fn->name));
     for (KERNEL_EACH(k, r)) {
-        if (!(kernel_null(k, r)))
-            o[r] = (int32_t)take_part(p, local_us(k, &args[0], r));
+        if (kernel_null(k, r))
+            continue;
+        if (args[0].type->id == TYPE_DATE) {
+            o[r] = (int32_t)take_part(p, (int32_t)arg_i64(&args[0], r), 0);
+        } else {
+            int64_t local = local_us(k, &args[0], r);
+            o[r] = (int32_t)take_part(p, (int32_t)floor_div(local, US_DAY), floor_mod(local, US_DAY));
+        }
     }
     return 0;
 }
@@ -303,7 +287,7 @@ static int run_add_months(struct kernel *k, const struct column *args, struct co
         int32_t day = (int32_t)arg_i64(&args[0], r);
         if (!months_fit(day, arg_i64(&args[1], r), DATE_YEARS))
             return month_overflow(k);
-        o[r] = add_months_to(day, arg_i64(&args[1], r));
+        o[r] = days_add_months(day, arg_i64(&args[1], r));
     }
     return 0;
 }
@@ -326,26 +310,35 @@ static int run_add_interval(struct kernel *k, const struct column *args, struct 
     uint8_t *nulls = NULL;
     KERNEL_EACH_VALUE(k, r) {
         int64_t n = arg_i64(&args[1], r), v = arg_i64(&args[0], r);
-        if (sub)
-            n = -n;
+        if (sub && __builtin_sub_overflow(0, n, &n))
+            n = INT64_MAX;
         int64_t years = t->id == TYPE_DATE ? DATE_YEARS : TIMESTAMP_YEARS;
         int32_t day = t->id == TYPE_DATE ? (int32_t)v : (int32_t)floor_div(v, US_DAY);
+        bool bad = false;
         if (args[1].type->id == TYPE_INTERVAL_YM && !months_fit(day, n, years)) {
             if (k->node->mode != EVAL_TRY)
                 return month_overflow(k);
             kernel_set_null(k, out, &nulls, r);
-        } else if (t->id == TYPE_DATE) {
-            ((int32_t *)data)[r] = args[1].type->id == TYPE_INTERVAL_YM ? add_months_to((int32_t)v, n)
+            continue;
+        }
+        if (t->id == TYPE_DATE) {
+            ((int32_t *)data)[r] = args[1].type->id == TYPE_INTERVAL_YM ? days_add_months((int32_t)v, n)
                                                                        : (int32_t)(v + n / US_DAY);
-        } else if (args[1].type->id == TYPE_INTERVAL_YM) {
+            continue;
+        }
+        if (args[1].type->id == TYPE_INTERVAL_YM) {
             int64_t local = local_us(k, &args[0], r);
-            int64_t days = add_months_to((int32_t)floor_div(local, US_DAY), n);
+            int64_t days = days_add_months((int32_t)floor_div(local, US_DAY), n);
             ((int64_t *)data)[r] = from_local(k, t, days * US_DAY + floor_mod(local, US_DAY));
-        } else if (t->id == TYPE_TIMESTAMP && k->cx->zone && (n >= US_DAY || n <= -US_DAY)) {
+            continue;
+        }
+        if (t->id == TYPE_TIMESTAMP && k->cx->zone && (n >= US_DAY || n <= -US_DAY)) {
             /* whole days are days of the calendar, whatever their hours */
-            int64_t days = n / US_DAY;
-            ((int64_t *)data)[r] = from_local(k, t, local_us(k, &args[0], r) + days * US_DAY) + n % US_DAY;
-        } else if (__builtin_add_overflow(v, n, &((int64_t *)data)[r])) {
+            bad = __builtin_add_overflow(local_us(k, &args[0], r), n / US_DAY * US_DAY, &v);
+            v = from_local(k, t, v);
+            n %= US_DAY;
+        }
+        if (__builtin_add_overflow(v, n, &((int64_t *)data)[r]) || bad) {
             if (k->node->mode != EVAL_TRY)
                 return kernel_raise(k, ERR_DATETIME_OVERFLOW, "operation", "adding the interval", NULL);
             kernel_set_null(k, out, &nulls, r);
@@ -401,14 +394,17 @@ static int resolve_datediff(struct fn_call *c, struct error *err)
 static int run_datediff(struct kernel *k, const struct column *args, struct column *out)
 {
     void *data = kernel_out(k, out);
-    for (KERNEL_EACH(k, r)) {
+    int rc = 0;
+    KERNEL_EACH_VALUE(k, r) {
+        if (rc)
+            break;
         int64_t d = arg_i64(&args[0], r) - arg_i64(&args[1], r);
         if (out->phys == PHYS_I32)
             ((int32_t *)data)[r] = (int32_t)d;
         else
-            ((int64_t *)data)[r] = d * US_DAY;
+            rc = __builtin_mul_overflow(d, US_DAY, &((int64_t *)data)[r]) ? kernel_raise(k, ERR_INTERVAL_OVERFLOW, NULL) : 0;
     }
-    return 0;
+    return rc;
 }
 
 static int resolve_timestamp_minus(struct fn_call *c, struct error *err)
@@ -425,8 +421,10 @@ static int resolve_timestamp_minus(struct fn_call *c, struct error *err)
 static int run_timestamp_minus(struct kernel *k, const struct column *args, struct column *out)
 {
     int64_t *o = kernel_out(k, out);
-    for (KERNEL_EACH(k, r))
-        o[r] = local_us(k, &args[0], r) - local_us(k, &args[1], r);
+    KERNEL_EACH_VALUE(k, r) {
+        if (__builtin_sub_overflow(local_us(k, &args[0], r), local_us(k, &args[1], r), &o[r]))
+            return kernel_raise(k, ERR_INTERVAL_OVERFLOW, NULL);
+    }
     return 0;
 }
 
@@ -445,7 +443,7 @@ static bool last_of_month(int32_t days)
 {
     int64_t y;
     unsigned m, d;
-    civil_from_days(days + 1, &y, &m, &d);
+    civil_from_days((int32_t)((int64_t)days + 1), &y, &m, &d);
     return d == 1;
 }
 
@@ -525,41 +523,48 @@ static int run_next_day(struct kernel *k, const struct column *args, struct colu
             continue;
         }
         int32_t d = (int32_t)arg_i64(&args[0], r);
-        o[r] = d + 1 + (int32_t)floor_mod(day - 1 - d, 7);
+        o[r] = (int32_t)((int64_t)d + 1 + floor_mod((int64_t)day - 1 - d, 7));
     }
     return 0;
 }
 
 /* ---- trunc(date, unit), date_trunc(unit, timestamp) ---- */
 
-static int64_t truncate_us(const char *unit, size_t n, int64_t local, bool *ok)
+/* Whether the unit is one of days or longer: *day becomes the first of those that it lies in. */
+static bool truncate_day(const char *unit, size_t n, int32_t *day)
 {
-    int32_t days = (int32_t)floor_div(local, US_DAY);
+    static const struct {
+        const char *name;
+        enum part part;
+    } more[] = {{"mm", PART_MONTH}, {"yy", PART_YEAR}, {"dd", PART_DAY}};
     int64_t y;
     unsigned m, d;
-    civil_from_days(days, &y, &m, &d);
-    *ok = true;
-    if (n == 2 && strncasecmp(unit, "mm", 2) == 0)
-        return (int64_t)days_from_civil(y, m, 1) * US_DAY;
-    if (n == 2 && strncasecmp(unit, "yy", 2) == 0)
-        return (int64_t)days_from_civil(y, 1, 1) * US_DAY;
-    if (n == 2 && strncasecmp(unit, "dd", 2) == 0)
-        return (int64_t)days * US_DAY;
-    if (n == 11 && strncasecmp(unit, "microsecond", 11) == 0)
-        return local;
-    if (n == 11 && strncasecmp(unit, "millisecond", 11) == 0)
-        return floor_div(local, 1000) * 1000;
-    switch (part_of(unit, n)) {
-    case PART_YEAR: return (int64_t)days_from_civil(y, 1, 1) * US_DAY;
-    case PART_QUARTER: return (int64_t)days_from_civil(y, (m - 1) / 3 * 3 + 1, 1) * US_DAY;
-    case PART_MONTH: return (int64_t)days_from_civil(y, m, 1) * US_DAY;
-    case PART_WEEK: return (days - floor_mod(days + 3, 7)) * US_DAY;
-    case PART_DAY: return (int64_t)days * US_DAY;
-    case PART_HOUR: return floor_div(local, US_HOUR) * US_HOUR;
-    case PART_MINUTE: return floor_div(local, US_MINUTE) * US_MINUTE;
-    case PART_SECOND: return floor_div(local, US_SECOND) * US_SECOND;
-    default: *ok = false; return 0;
+    enum part part = part_of(unit, n);
+    for (size_t i = 0; i < ARRAY_LEN(more); i++) {
+        if (n == 2 && strncasecmp(unit, more[i].name, 2) == 0)
+            part = more[i].part;
     }
+    civil_from_days(*day, &y, &m, &d);
+    switch (part) {
+    case PART_YEAR: *day = days_from_civil(y, 1, 1); return true;
+    case PART_QUARTER: *day = days_from_civil(y, (m - 1) / 3 * 3 + 1, 1); return true;
+    case PART_MONTH: *day = days_from_civil(y, m, 1); return true;
+    case PART_WEEK: *day = (int32_t)(*day - floor_mod((int64_t)*day + 3, 7)); return true;
+    case PART_DAY: return true;
+    default: return false;
+    }
+}
+
+/* The same for units of time within a day: *rest, in microseconds. */
+static bool truncate_rest(const char *unit, size_t n, int64_t *rest)
+{
+    if (n == 11 && strncasecmp(unit, "microsecond", 11) == 0)
+        return true;
+    bool milli = n == 11 && strncasecmp(unit, "millisecond", 11) == 0;
+    enum part part = part_of(unit, n);
+    int64_t us = milli ? 1000 : part == PART_HOUR ? US_HOUR : part == PART_MINUTE ? US_MINUTE : part == PART_SECOND ? US_SECOND : 0;
+    *rest -= us ? *rest % us : 0;
+    return us != 0;
 }
 
 static int resolve_trunc(struct fn_call *c, struct error *err)
@@ -576,14 +581,9 @@ static int resolve_trunc(struct fn_call *c, struct error *err)
 }
 
 /* trunc knows years, quarters, months and weeks only. */
-static bool below_week(const char *u, uint32_t bytes)
+static bool is_day(const char *unit, size_t n)
 {
-    static const char *const units[] = {"day", "dd", "hour", "minute", "second", "millisecond", "microsecond"};
-    for (size_t i = 0; i < ARRAY_LEN(units); i++) {
-        if (strlen(units[i]) == bytes && strncasecmp(u, units[i], bytes) == 0)
-            return true;
-    }
-    return false;
+    return (n == 3 && strncasecmp(unit, "day", n) == 0) || (n == 2 && strncasecmp(unit, "dd", n) == 0);
 }
 
 static int run_trunc(struct kernel *k, const struct column *args, struct column *out)
@@ -594,16 +594,18 @@ static int run_trunc(struct kernel *k, const struct column *args, struct column 
     uint8_t *nulls = NULL;
     KERNEL_EACH_VALUE(k, r) {
         const struct strview *u = arg_text(unit, r);
-        bool ok;
-        int64_t t = truncate_us(strview_data(u), u->bytes, local_us(k, when, r), &ok);
-        ok = ok && !(date && below_week(strview_data(u), u->bytes));
-        if (!ok) {
-            if (!nulls)
-                nulls = kernel_nulls(k, out);
-            nulls[r] = 1;
+        const char *name = strview_data(u);
+        int64_t local = date ? 0 : local_us(k, when, r), rest = floor_mod(local, US_DAY);
+        int32_t day = date ? (int32_t)arg_i64(when, r) : (int32_t)floor_div(local, US_DAY);
+        bool whole = truncate_day(name, u->bytes, &day) && !(date && is_day(name, u->bytes));
+        if (!whole && (date || !truncate_rest(name, u->bytes, &rest))) {
+            kernel_set_null(k, out, &nulls, r);
         } else if (date) {
-            ((int32_t *)data)[r] = (int32_t)floor_div(t, US_DAY);
+            ((int32_t *)data)[r] = day;
         } else {
+            int64_t t;
+            if (__builtin_mul_overflow(day, US_DAY, &t) || __builtin_add_overflow(t, whole ? 0 : rest, &t))
+                return kernel_raise(k, ERR_DATETIME_OVERFLOW, "operation", "truncating the timestamp", NULL);
             ((int64_t *)data)[r] = from_local(k, when->type, t);
         }
     }
@@ -625,7 +627,7 @@ static int run_now(struct kernel *k, const struct column *args, struct column *o
 {
     (void)args;
     void *data = kernel_out(k, out);
-    int64_t now = k->cx->now_us, local = now + zone_offset_us(k->cx->zone, now);
+    int64_t now = k->cx->now_us, local = zone_local_us(k->cx->zone, now);
     for (KERNEL_EACH(k, r)) {
         if (out->phys == PHYS_I32)
             ((int32_t *)data)[r] = (int32_t)floor_div(local, US_DAY);

@@ -7,18 +7,6 @@
 #include "common/expr/fn_impl.h"
 #include "common/expr/zone.h"
 
-static const int64_t US_DAY = 86400000000, US_SECOND = 1000000;
-
-static bool is_timestamp(const struct type *t)
-{
-    return t->id == TYPE_TIMESTAMP || t->id == TYPE_TIMESTAMP_NTZ;
-}
-
-static int64_t floor_div(int64_t a, int64_t b)
-{
-    return a / b - (a % b < 0);
-}
-
 static void pattern_free(void *p)
 {
     datetime_pattern_free(p);
@@ -66,7 +54,7 @@ static int run_date_format(struct kernel *k, const struct column *args, struct c
         (void)__builtin_mul_overflow(arg_i64(&args[0], r), unit, &us); /* wraps, as in Java */
         offset = zone_offset_us(k->cx->zone, us);
         buf_reset(&b);
-        datetime_format(p, us + offset, offset, k->cx->zone_name ? k->cx->zone_name : "UTC", &b);
+        datetime_format(p, zone_local_us(k->cx->zone, us), offset, k->cx->zone_name ? k->cx->zone_name : "UTC", &b);
         o[r] = kernel_keep(k, b.data, b.bytes);
     }
     buf_fini(&b);
@@ -259,7 +247,7 @@ static int run_utc(struct kernel *k, const struct column *args, struct column *o
             TRY(zone_of(k, arg_text(&args[1], r), &z));
         have = true;
         int64_t v = arg_i64(&args[0], r);
-        o[r] = from ? v + zone_offset_us(z, v) : zone_to_utc_us(z, v); /* as if the session's zone were UTC */
+        o[r] = from ? zone_local_us(z, v) : zone_to_utc_us(z, v); /* as if the session's zone were UTC */
     }
     return 0;
 }
@@ -287,7 +275,7 @@ static int run_convert(struct kernel *k, const struct column *args, struct colum
         TRY(zone_of(k, arg_text(&args[0], r), &from));
         TRY(zone_of(k, arg_text(&args[1], r), &to));
         int64_t utc = zone_to_utc_us(from, arg_i64(&args[2], r));
-        o[r] = utc + zone_offset_us(to, utc);
+        o[r] = zone_local_us(to, utc);
     }
     return 0;
 }
@@ -426,14 +414,12 @@ static int resolve_unit_call(struct fn_call *c, struct error *err)
 {
     bool add = strcmp(c->row->name, "timestampadd") == 0;
     struct value v;
+    if (c->args[0]->kind != EXPR_LITERAL || c->args[0]->type->id != TYPE_STRING)
+        return fn_missing(c->row->name, c->span, err); /* only the parser's form of it is known */
     TRY(fn_constant_arg(c, 0, "unit", &v, err));
     struct strview s = strview_make(v.null ? "" : v.s.ptr, v.null ? 0 : v.s.bytes);
-    if (!find_unit(&s)) {
-        error_set(err, ERR_INVALID_ARG, "functionName", c->row->name, "parameter", "unit", "message",
-                  "it must be YEAR, QUARTER, MONTH, WEEK, DAY, DAYOFYEAR, HOUR, MINUTE, SECOND, MILLISECOND or MICROSECOND", NULL);
-        error_at(err, c->span);
-        return (int)err->code;
-    }
+    if (!find_unit(&s))
+        return fn_missing(c->row->name, c->span, err);
     if (add)
         TRY(fn_cast_arg(c, 1, type_of(TYPE_BIGINT), err));
     else if (!is_timestamp(c->args[1]->type))
@@ -447,19 +433,7 @@ static int resolve_unit_call(struct fn_call *c, struct error *err)
 static int64_t wall(const struct kernel *k, const struct column *col, uint32_t r)
 {
     int64_t v = arg_i64(col, r);
-    return col->type->id == TYPE_TIMESTAMP ? v + zone_offset_us(k->cx->zone, v) : v;
-}
-
-static int64_t months_later(int64_t local, int64_t months)
-{
-    int64_t days = floor_div(local, US_DAY), y;
-    unsigned m, d;
-    civil_from_days((int32_t)days, &y, &m, &d);
-    int64_t total = y * 12 + (int64_t)m - 1 + months, ny = floor_div(total, 12);
-    unsigned nm = (unsigned)(total - ny * 12) + 1;
-    int32_t first = days_from_civil(ny, nm, 1), next = nm == 12 ? days_from_civil(ny + 1, 1, 1) : days_from_civil(ny, nm + 1, 1);
-    int32_t last = next - first;
-    return (first + ((int32_t)d < last ? (int32_t)d : last) - 1) * US_DAY + (local - days * US_DAY);
+    return col->type->id == TYPE_TIMESTAMP ? zone_local_us(k->cx->zone, v) : v;
 }
 
 static int timestampadd_overflow(struct kernel *k, const char *unit, int64_t n, const struct column *col, uint32_t r)
@@ -488,7 +462,7 @@ static int run_timestampadd(struct kernel *k, const struct column *args, struct 
             int64_t years = u->months ? n / (12 / u->months) : n / (366 * US_DAY / u->us), year = floor_div(local, 366 * US_DAY) + 1970;
             bad = years > 600000 || years < -600000 || year + years > 294000 || year + years < -290000;
             if (!bad)
-                local = u->months ? months_later(local, n * u->months) : local + n * u->us;
+                local = u->months ? days_add_months((int32_t)floor_div(local, US_DAY), n * u->months) * US_DAY + floor_mod(local, US_DAY) : local + n * u->us;
             o[r] = args[2].type->id == TYPE_TIMESTAMP ? zone_to_utc_us(k->cx->zone, local) : local;
         } else {
             bad = __builtin_mul_overflow(n, u->us, &n) || __builtin_add_overflow(v, n, &o[r]);
@@ -506,7 +480,7 @@ static int run_timestampdiff(struct kernel *k, const struct column *args, struct
     KERNEL_EACH_VALUE(k, r) {
         int64_t a = wall(k, &args[1], r), b = wall(k, &args[2], r);
         if (!u->months) {
-            o[r] = (b - a) / u->us;
+            o[r] = (int64_t)(((int128_t)b - a) / u->us);
             continue;
         }
         int64_t ya, yb;
@@ -515,7 +489,7 @@ static int run_timestampdiff(struct kernel *k, const struct column *args, struct
         civil_from_days((int32_t)floor_div(b, US_DAY), &yb, &mb, &db);
         int64_t n = (yb - ya) * 12 + (int64_t)mb - (int64_t)ma;
         /* A month is full when its day and time are reached, though the last month may have no such day. */
-        int64_t in_a = (int64_t)da * US_DAY + a - floor_div(a, US_DAY) * US_DAY, in_b = (int64_t)db * US_DAY + b - floor_div(b, US_DAY) * US_DAY;
+        int64_t in_a = (int64_t)da * US_DAY + floor_mod(a, US_DAY), in_b = (int64_t)db * US_DAY + floor_mod(b, US_DAY);
         n -= n > 0 && in_b < in_a;
         n += n < 0 && in_b > in_a;
         o[r] = n / u->months;

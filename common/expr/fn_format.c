@@ -552,7 +552,7 @@ static int run_unhex(struct kernel *k, const struct column *args, struct column 
         for (uint32_t i = 0; i < n && ok; i += i == 0 && n % 2 ? 1 : 2) {
             int high = i == 0 && n % 2 ? 0 : nibble(s[i]), low = nibble(i == 0 && n % 2 ? s[0] : s[i + 1]);
             ok = high >= 0 && low >= 0;
-            p[at++] = (char)(high << 4 | low);
+            p[at++] = (char)((unsigned)high << 4 | (unsigned)low);
         }
         if (ok)
             o[r] = strview_make(p, at);

@@ -19,6 +19,17 @@ static inline const struct strview *arg_text(const struct column *col, uint32_t 
     return (const struct strview *)col->data + arg_idx(col, r);
 }
 
+/* Microseconds. */
+static const int64_t US_DAY = 86400000000, US_HOUR = 3600000000, US_MINUTE = 60000000, US_SECOND = 1000000;
+
+/* The same day so many months later, or the last one where the month is shorter (fn_date.c). */
+int32_t days_add_months(int32_t days, int64_t months);
+
+static inline bool is_timestamp(const struct type *t)
+{
+    return t->id == TYPE_TIMESTAMP || t->id == TYPE_TIMESTAMP_NTZ;
+}
+
 /* Booleans, integers, dates, timestamps, intervals and narrow decimals. */
 static inline int64_t arg_i64(const struct column *col, uint32_t r)
 {

@@ -59,7 +59,8 @@ static const char *parse_hms(const char *p, int32_t *ret)
         sign = *p++ == '-' ? -1 : 1;
     for (int i = 0; i < 3; i++) {
         char *end;
-        parts[i] = (int)strtol(p, &end, 10);
+        long part = strtol(p, &end, 10);
+        parts[i] = part > 1000 ? 1000 : part < -1000 ? -1000 : (int)part; /* what is more is refused by its length of time */
         p = end;
         if (*p != ':')
             break;
@@ -306,20 +307,32 @@ int64_t zone_offset_us(const struct zone *z, int64_t utc_us)
     return (int64_t)offset_at(z, s) * 1000000;
 }
 
+static int64_t add_within(int64_t us, int64_t more)
+{
+    int64_t ret;
+    return !__builtin_add_overflow(us, more, &ret) ? ret : more < 0 ? INT64_MIN : INT64_MAX;
+}
+
+int64_t zone_local_us(const struct zone *z, int64_t utc_us)
+{
+    return add_within(utc_us, zone_offset_us(z, utc_us));
+}
+
 int64_t zone_to_utc_us(const struct zone *z, int64_t local_us)
 {
     if (!z)
         return local_us;
     /* The offsets a day before and after bound what can hold here. */
-    int64_t early = zone_offset_us(z, local_us - 86400000000), late = zone_offset_us(z, local_us + 86400000000);
-    if (zone_offset_us(z, local_us - early) == early)
-        return local_us - early;
-    if (zone_offset_us(z, local_us - late) == late)
-        return local_us - late;
-    return local_us - early; /* a gap: the clock jumps forward over it */
+    int64_t early = zone_offset_us(z, add_within(local_us, -86400000000)), late = zone_offset_us(z, add_within(local_us, 86400000000));
+    int64_t utc = add_within(local_us, -early), other = add_within(local_us, -late);
+    if (zone_offset_us(z, utc) == early)
+        return utc;
+    if (zone_offset_us(z, other) == late)
+        return other;
+    return utc; /* a gap: the clock jumps forward over it */
 }
 
 __attribute__((constructor)) static void register_hook(void)
 {
-    column_zone_offset_fn = zone_offset_us;
+    column_zone_local_fn = zone_local_us;
 }

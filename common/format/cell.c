@@ -393,7 +393,7 @@ void cell_format(const struct text_options *o, const struct column *col, uint32_
         return;
     case TYPE_TIMESTAMP: {
         int64_t offset = zone_offset_us(o->zone, v);
-        format_moment(o->timestamp, v + offset, offset, o->zone_name, true, out);
+        format_moment(o->timestamp, zone_local_us(o->zone, v), offset, o->zone_name, true, out);
         return;
     }
     case TYPE_TIMESTAMP_NTZ: format_moment(o->ntz, v, 0, "UTC", false, out); return;

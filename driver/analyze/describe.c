@@ -11,7 +11,7 @@ static const char *time_text(struct binder *b, int64_t us)
 {
     char text[64];
     struct tm tm;
-    time_t local = (time_t)((us + zone_offset_us(b->cx->zone, us)) / 1000000);
+    time_t local = (time_t)((zone_local_us(b->cx->zone, us)) / 1000000);
     gmtime_r(&local, &tm);
     strftime(text, sizeof text, "%a %b %d %H:%M:%S", &tm);
     return arena_printf(b->ar, "%s %s %d", text, b->cx->zone_name, tm.tm_year + 1900);

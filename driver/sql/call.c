@@ -25,24 +25,31 @@ static void rename_call(struct ps *ps, struct ast_expr *e, const char *name)
     e->name.parts = part;
 }
 
-/* timestampadd(DAY, 1, t): the unit is a word. */
-static void fix_unit(struct ps *ps, struct ast_expr *e)
+/* timestampadd(DAY, 1, t): the unit is a word, which the functions get as a text. */
+static int fix_unit(struct ps *ps, struct ast_expr *e)
 {
     const char *f = e->name.parts[0].text;
     bool add = str_eq_nocase(f, "timestampadd") || str_eq_nocase(f, "dateadd") || str_eq_nocase(f, "date_add");
     bool diff = str_eq_nocase(f, "timestampdiff") || str_eq_nocase(f, "datediff") || str_eq_nocase(f, "date_diff") ||
                 str_eq_nocase(f, "timediff");
     if ((!add && !diff) || e->arg_count != 3)
-        return;
+        return 0;
     struct ast_expr *unit = e->args[0];
+    if (unit->kind == AST_LITERAL && unit->lit.kind == AST_LIT_STRING) {
+        char *text = arena_strndup(ps->ar, ps->sql + unit->span.start, unit->span.stop - unit->span.start);
+        error_set(ps->err, ERR_DATETIME_UNIT, "functionName", arena_printf(ps->ar, "`%s`", f), "parameter", "`unit`", "invalidValue", text, NULL);
+        error_at(ps->err, p_span(ps, e->span.start));
+        return (int)ps->err->code;
+    }
     if (unit->kind != AST_COLUMN || unit->name.count != 1 || unit->name.parts[0].quoted ||
         !is_datetime_unit(unit->name.parts[0].text))
-        return;
+        return 0;
     const char *text = unit->name.parts[0].text;
     unit->kind = AST_LITERAL;
     unit->name = (struct ast_name){0};
     unit->lit = (struct ast_literal){.kind = AST_LIT_STRING, .text = text, .bytes = (uint32_t)strlen(text)};
     rename_call(ps, e, add ? "timestampadd" : "timestampdiff");
+    return 0;
 }
 
 static void add_arg(struct ps *ps, struct ast_expr *call, uint32_t *cap, struct ast_expr *arg)
@@ -164,7 +171,7 @@ int p_call_args(struct ps *ps, struct ast_expr *call)
         call->nulls = AST_NULLS_RESPECT;
     TRY(p_need(ps, T_RPAREN, "',' or ')'"));
     if (call->name.count == 1)
-        fix_unit(ps, call);
+        return fix_unit(ps, call);
     return 0;
 }
 
