@@ -47,7 +47,7 @@ struct binder {
     uint32_t relations;      /* bound so far */
     const struct relation *view; /* whose text is being bound; NULL: the statement's own */
     bool permanent;          /* CREATE VIEW of the catalog: it must not read temporary views */
-    struct lcol *gid;        /* grouping_id of the SELECT at hand, with the group expressions it numbers */
+    struct lcol *gid;        /* grouping_id of the SELECT at hand (its id 0: that is 0), with the group expressions it numbers */
     uint32_t group_count;
     struct expr **groups;
 };

@@ -387,7 +387,7 @@ static int bind_grouping(struct binder *b, struct scope *s, const struct ast_exp
         error_set(b->err, ERR_GROUPING, NULL);
         return fail_at(b, e->span);
     }
-    struct expr *gid = bind_column_of(b, b->gid);
+    struct expr *gid = b->gid->id ? bind_column_of(b, b->gid) : expr_bigint(b->ar, 0);
     if (id) {
         TRY(expr_call(b->ar, b->cx, "_same", &gid, 1, e->span, ret, b->err));
         (*ret)->name = "grouping_id()";

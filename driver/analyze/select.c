@@ -30,19 +30,40 @@ struct order {
 
 /* ---- the select list ---- */
 
-/* EXCEPT names columns that are there. */
+static bool star_covers(const struct binder *b, const struct ast_expr *star, const struct scope_col *c)
+{
+    if (star->name.count == 0)
+        return !c->qualified_only;
+    return c->qualifier && bind_name_eq(b, c->qualifier, star->name.parts[star->name.count - 1].text);
+}
+
+static bool except_names(const struct binder *b, const struct ast_name *name, const struct scope_col *c)
+{
+    if (name->count > 1 && (!c->qualifier || !bind_name_eq(b, c->qualifier, name->parts[name->count - 2].text)))
+        return false;
+    return bind_name_eq(b, c->col.name, name->parts[name->count - 1].text);
+}
+
+/* EXCEPT names columns that the star has. */
 static int check_excepts(struct binder *b, const struct scope *s, const struct ast_expr *star)
 {
     for (uint32_t x = 0; x < star->except_count; x++) {
         const struct ast_name *name = &star->excepts[x];
         bool found = false;
         for (uint32_t i = 0; i < s->count; i++)
-            found |= bind_name_eq(b, name->parts[name->count - 1].text, s->cols[i].col.name);
+            found |= star_covers(b, star, &s->cols[i]) && except_names(b, name, &s->cols[i]);
         if (found)
             continue;
         struct buf columns = BUF_INIT, object = BUF_INIT;
-        for (uint32_t i = 0; i < s->count; i++)
-            buf_addf(&columns, "%s`%s`", i ? ", " : "", s->cols[i].col.name);
+        for (uint32_t i = 0; i < s->count; i++) {
+            const struct scope_col *c = &s->cols[i];
+            if (!star_covers(b, star, c))
+                continue;
+            buf_adds(&columns, columns.bytes ? ", " : "");
+            if (name->count > 1 && c->qualifier)
+                buf_addf(&columns, "`%s`.", c->qualifier);
+            buf_addf(&columns, "`%s`", c->col.name);
+        }
         for (uint32_t i = 0; i < name->count; i++)
             buf_addf(&object, "%s`%s`", i ? "." : "", name->parts[i].text);
         error_set(b->err, ERR_UNRESOLVED_COLUMN, "objectName", object.data, "proposal", columns.data ? columns.data : "", NULL);
@@ -60,11 +81,11 @@ static int expand_star(struct binder *b, struct scope *s, const struct ast_expr 
     const char *qualifier = star->name.count ? star->name.parts[star->name.count - 1].text : NULL;
     for (uint32_t i = 0; i < s->count; i++) {
         const struct scope_col *c = &s->cols[i];
-        if (qualifier ? !c->qualifier || !bind_name_eq(b, c->qualifier, qualifier) : c->qualified_only)
+        if (!star_covers(b, star, c))
             continue;
         bool excepted = false;
         for (uint32_t x = 0; x < star->except_count; x++)
-            excepted |= bind_name_eq(b, star->excepts[x].parts[star->excepts[x].count - 1].text, c->col.name);
+            excepted |= except_names(b, &star->excepts[x], c);
         struct item it = {c->col.name, bind_column_of(b, &c->col), NULL};
         if (!excepted)
             ARENA_PUSH(b->ar, items->v, items->count, items->cap, it);
@@ -428,9 +449,12 @@ static int bind_select(struct binder *b, const struct ast_rel *rel, const struct
     }
     struct lcol gid = {0};
     bool sets = rel->set_count > 1 || (rel->set_count == 1 && rel->group_count > 0); /* (()) alone is the whole, with a row of no rows */
+    if (rel->set_count > 0) {
+        b->gid = &gid;
+        b->group_count = 0;
+    }
     if (sets) { /* grouping() in the list needs the number of the set before Expand exists */
         gid = bind_new_col(b, "spark_grouping_id", type_of(TYPE_BIGINT), false);
-        b->gid = &gid;
         b->group_count = rel->group_count;
         b->groups = ARENA_ARRAY(b->ar, struct expr *, rel->group_count);
         struct items none = {0};

@@ -331,6 +331,8 @@ static struct expr *empty_rewrite(struct arena *ar, struct expr *e, void *arg)
 /* The value of column id when the keyless aggregate below got no rows; NULL when it cannot be told. */
 static struct expr *empty_of(struct opt *o, const struct logical *lp, uint32_t id)
 {
+    while (lp->kind == LP_SORT)
+        lp = lp->inputs[0];
     uint32_t at = 0;
     while (at < lp->out_count && lp->out[at].id != id)
         at++;
@@ -351,7 +353,7 @@ static struct expr *empty_of(struct opt *o, const struct logical *lp, uint32_t i
 
 static bool keyless_below(const struct logical *lp)
 {
-    while (lp->kind == LP_PROJECT)
+    while (lp->kind == LP_PROJECT || lp->kind == LP_SORT)
         lp = lp->inputs[0];
     return lp->kind == LP_AGGREGATE && lp->expr_count == 0;
 }
