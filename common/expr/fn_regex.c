@@ -163,6 +163,8 @@ static void add_class(struct java *j, int depth)
         j->out = &items;
         if (*j->p == '\\')
             add_escape(j, true);
+        else if (*j->p == 0) /* its parts are put together as text */
+            buf_adds(&items, "\\x00"), j->p++;
         else if (strchr("[:.=", *j->p) || (*j->p == ']' && first)) /* no POSIX class, whatever it looks like */
             buf_addf(&items, "\\%c", *j->p++);
         else
@@ -185,7 +187,7 @@ static void add_flags(struct java *j)
 {
     const char *p = j->p + 2;
     bool off = false, i = false, u = false;
-    while (p < j->end && strchr("idmsuxU-", *p)) {
+    while (p < j->end && *p && strchr("idmsuxU-", *p)) {
         off |= *p == '-';
         i |= *p == 'i' && !off;
         u |= (*p == 'u' || *p == 'U') && !off;
