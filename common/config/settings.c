@@ -84,6 +84,8 @@ static const struct bound {
 } bounds[] = {
     {"drover.batch.rows", 1, 2048, "it must be from 1 to 2048"},
     {"drover.executors.timeout", 100, INT64_MAX, "it must be 100ms at least"},
+    {"drover.shuffle.ride.max", 0, INT64_MAX, "it must be 0 at least"},
+    {"spark.sql.files.maxPartitionBytes", 1, INT64_MAX, "it must be larger than 0"},
 };
 
 static int64_t number_of(const struct setting_row *row, const char *value)

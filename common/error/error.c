@@ -1,6 +1,8 @@
 /* The table of errors and the objects that carry them; see error.h. */
 #include "common/error/error.h"
 
+#include "common/base/utf8.h"
+
 static const struct row {
     const char *id, *class, *sqlstate, *text;
     enum err_policy policy;
@@ -236,10 +238,7 @@ static const char *skip_chars(const char *p, const char *stop, int n)
 
 static int count_chars(const char *p, const char *stop)
 {
-    int n = 0;
-    for (; p < stop; p++)
-        n += ((unsigned char)*p & 0xC0) != 0x80;
-    return n;
+    return p < stop ? (int)utf8_count(p, (size_t)(stop - p)) : 0;
 }
 
 /* Of a line longer than LINE_SHOWN characters, as programs write them, the part around the place. */

@@ -195,7 +195,7 @@ bool decimal_arith(enum arith op, int128_t a, int sa, int128_t b, int sb, const 
 
 /* ---- what no register holds: messages alone need it ---- */
 
-/* Decimal digits of numbers that no register holds, the last first; messages alone need them. */
+/* Decimal digits, the last first. */
 struct digits {
     uint8_t at[240];
     int count;
