@@ -77,14 +77,14 @@ static void take_riding(struct executor *ex, struct inputs *in, const Drover__St
 {
     if (!m->n_map_bytes)
         return;
+    in->account = &ex->account;
+    in->charged = account_try(in->account, bulk_bytes) ? bulk_bytes : 0;
     in->riding = xmalloc(bulk_bytes + 1);
     memcpy(in->riding, bulk, bulk_bytes);
     in->riding_at = xmalloc((m->n_map_bytes + 1) * sizeof *in->riding_at);
     in->riding_at[0] = 0;
     for (size_t i = 0; i < m->n_map_bytes; i++)
         in->riding_at[i + 1] = in->riding_at[i] + m->map_bytes[i];
-    in->account = &ex->account;
-    in->charged = account_try(in->account, bulk_bytes) ? bulk_bytes : 0;
 }
 
 void holding_set_inputs(struct executor *ex, const Drover__StageInputs *m, const char *bulk, size_t bulk_bytes)
