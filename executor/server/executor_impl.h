@@ -14,7 +14,8 @@ enum {
     SERVE_FRAME = 1 << 20,      /* an answer to a peer is sent when it has so many bytes */
     FETCH_WINDOW = 16 << 20,    /* bytes that one fetch may have on their way or unread, over all of its peers */
     FETCH_WINDOW_LEAST = 64 << 10, /* of one peer */
-    PEER_TRIES = 3,             /* connections to a peer that may break without a byte of progress */
+    PEER_TRIES = 3,             /* connections to a peer that break without a byte of progress: it is as good as gone */
+    CREDIT_MAX = 1 << 30,       /* of one message: a run may be larger than the window, and is credited at once */
     FETCH_GRANT_SHARE = 8,      /* a fetch's window is at most this part of its task's grant */
     RUN_MAX = 192 << 20,        /* a run must fit a frame */
     SLOTS_AHEAD = 256,          /* attempts that the slots have ahead of each: no slot waits for the loop between short ones */
@@ -142,7 +143,6 @@ struct chunk {
     uint32_t count, at;
     uint32_t *maps, *sizes;
     size_t left;                   /* of maps[at] */
-    size_t uncharged;              /* bytes over the window for which there was no room when it came */
     bool whole;                    /* the last map ends here */
 };
 

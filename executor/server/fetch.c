@@ -187,10 +187,11 @@ static enum op_status take_chunk(struct attempt *a, struct fetch *f, struct stre
     pthread_mutex_lock(&f->lock);
     struct chunk *c = st->head;
     enum op_status status = OP_MORE;
-    if (c && c->uncharged && account_reserve(&f->account, c->uncharged, err) != 0) {
+    size_t over = c && f->held > f->reserved ? f->held - f->reserved : 0;
+    if (over && account_reserve(&f->account, over, err) != 0) {
         status = OP_ERROR;
     } else if (c) {
-        f->reserved += c->uncharged;
+        f->reserved += over;
         st->head = c->next;
         if (!st->head)
             st->tail = &st->head;
@@ -320,17 +321,13 @@ static void fetch_fail(struct fetch *f, const uint32_t *maps, uint32_t count, co
     pthread_mutex_unlock(&f->lock);
 }
 
-/* Under the lock. A chunk over the window that does not fit the grant is the slot's to answer for, when it comes to it. */
-static void charge_chunk(struct fetch *f, struct chunk *c)
+/* Under the lock. What is over the window and does not fit the grant is the slot's to answer for, when it takes the next chunk. */
+static void charge_chunk(struct fetch *f, const struct chunk *c)
 {
     f->held += c->bytes.bytes;
-    if (f->held <= f->reserved)
-        return;
-    size_t over = f->held - f->reserved;
-    if (account_try(&f->account, over))
+    size_t over = f->held > f->reserved ? f->held - f->reserved : 0;
+    if (over && account_try(&f->account, over))
         f->reserved += over;
-    else
-        c->uncharged = over;
 }
 
 /* All that has not come of a request will not come. */
@@ -366,7 +363,7 @@ static void send_request(struct peer *p, struct request *r)
     m.map = r->maps + r->got;
     m.attempt = attempts;
     r->skip = r->partial;
-    m.credit = r->skip + (r->unread < r->fetch->window ? r->fetch->window - r->unread : 0);
+    m.credit = r->unread < r->fetch->window ? r->fetch->window - r->unread : 0;
     conn_send(p->conn, MSG_FETCH, r->id, &m.base, NULL);
     xfree(attempts);
 }
@@ -439,15 +436,15 @@ static void peer_open_cb(struct conn *conn)
 static void peer_closed_cb(struct conn *conn, const char *reason)
 {
     struct peer *p = conn->owner;
-    bool again = p->open && p->requests && p->tries < PEER_TRIES && !p->requests->fetch->ex->stopping;
+    bool again = p->open && p->requests && ++p->tries < PEER_TRIES && !p->requests->fetch->ex->stopping;
     p->conn = NULL;
     p->open = false;
     if (again) {
-        p->tries++;
         log_info("executor", "the connection with executor %llu broke (%s); asking again for what has not come", (unsigned long long)p->executor_id, reason);
         connect_peer(p->requests->fetch->ex, p);
         return;
     }
+    p->tries = 0;
     while (p->requests) {
         struct request *r = p->requests;
         p->requests = r->next;
@@ -516,11 +513,16 @@ static void on_fetched(struct peer *p, const struct frame *f)
     bool fit = fits(r, m, f->bulk_bytes);
     uint32_t missing = m->missing_map < fe->inputs->map_count ? m->missing_map : 0;
     if (fit) {
-        struct chunk *c = chunk_of(m, f, advance(r, m));
+        uint32_t got = r->got;
+        size_t skipped = advance(r, m);
+        struct chunk *c = chunk_of(m, f, skipped);
         struct stream *st = &fe->streams[r->peer];
         fe->ex->fetched_bytes += f->bulk_bytes;
         r->unread += c->bytes.bytes;
-        p->tries = 0;
+        if (c->bytes.bytes > 0 || r->got > got)
+            p->tries = 0;
+        if (skipped && !m->last)
+            send_credit(p, r, skipped); /* nobody has to read them first */
         pthread_mutex_lock(&fe->lock);
         if (fe->attempt) {
             charge_chunk(fe, c);

@@ -171,7 +171,7 @@ static void on_credit(struct executor *ex, struct conn *conn, uint64_t id, uint6
         abandon(s);
         return;
     }
-    s->credit_late += bytes < FETCH_WINDOW ? (int64_t)bytes : FETCH_WINDOW;
+    s->credit_late += bytes < CREDIT_MAX ? (int64_t)bytes : CREDIT_MAX;
     if (!s->busy)
         go_on(s);
 }

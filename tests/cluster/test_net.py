@@ -83,6 +83,21 @@ def test_broken_connections_between_executors():
         return f"({resets} connections broken, no attempt repeated)"
 
 
+def test_connection_that_breaks_late_in_a_large_output():
+    """What came of an output that is larger than the window of a fetch is skipped, however much it is, and the rest comes."""
+    sql = "SELECT count(DISTINCT unhex(sha2(CAST(id AS STRING), 512))) FROM range(0, 2800000, 1, 2)"
+    with Cluster(memory="2g") as c:
+        for _ in range(2):
+            c.start_executor(env={"DROVER_TEST_POINT": "serve-reset:30:fail"})
+        rows, error, _ = c.sql(sql, ["--conf", "drover.plan.single=false", "--conf", "spark.sql.shuffle.partitions=2"])
+        check(error is None and rows == [["2800000"]], error, rows)
+        broken = [e for e in c.executors if e.fired()]
+        check(broken, "no connection was broken", [(e["peerBytesIn"], e["peerBytesOut"]) for e in c.live()])
+        moved = sum(e["peerBytesIn"] for e in c.live())
+        check(moved > 100 << 20, f"{moved >> 20} MiB fetched: two outputs of 43 MiB, and 30 of them twice")
+        return f"({moved >> 20} MiB fetched)"
+
+
 def test_peer_that_breaks_every_connection():
     """However often connections with one executor break, without an answer between, the rows are right and nobody is lost."""
     with Cluster() as c:
