@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 
 #include "common/log/log.h"
-#include "common/rpc/conn.c"
+#include "common/rpc/conn_impl.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -69,13 +69,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     conn->ops = &ops;
     conn->role = ROLE_CLIENT;
     conn->peer = xstrdup("fuzz");
-    open_stream(conn);
+    conn_open_stream(conn);
     uv_pipe_open(&conn->impl->u.pipe, fds[0]);
     if (!(data[0] & 2))
         rpc.handshakes++;
     conn->impl->state = CONN_HELLO;
     memset(conn->impl->nonce, 7, NONCE_BYTES); /* so that an input is the same every time */
-    start(conn);
+    conn_start(conn);
     closes = 0;
     ssize_t n = write(fds[1], in.data ? in.data : "", in.bytes);
     (void)n;
