@@ -43,7 +43,21 @@ int path_move(const char *from, const char *to, struct error *err)
 /* Folders whose entries changed: synced at the end, each once. */
 struct folders {
     struct strmap seen;
+    int since; /* of the target's file system */
 };
+
+static int folders_init(struct folders *f, const char *target, struct error *err)
+{
+    TRY(fs_since(target, &f->since, err));
+    strmap_init(&f->seen);
+    return 0;
+}
+
+static void folders_fini(struct folders *f)
+{
+    strmap_fini(&f->seen);
+    close(f->since);
+}
 
 static void note_folder(struct folders *f, struct arena *ar, const char *path)
 {
@@ -57,7 +71,7 @@ static int sync_folders(struct folders *f, struct error *err)
     uint32_t n = 0;
     STRMAP_EACH(&f->seen, e)
         paths[n++] = e->key;
-    int rc = fs_sync_all(paths, n, err);
+    int rc = fs_sync_all(f->since, paths, n, err);
     xfree(paths);
     return rc;
 }
@@ -108,7 +122,7 @@ static int move_new(struct arena *ar, const char *target, const char *folder, co
 int publish_forward(struct arena *ar, const char *target, const char *folder, const struct write_intent *in, struct error *err)
 {
     struct folders f;
-    strmap_init(&f.seen);
+    TRY(folders_init(&f, target, err));
     note_folder(&f, ar, path_join(ar, target, "_SUCCESS"));
     note_folder(&f, ar, target);
     int rc = move_old(ar, target, folder, in, &f, err);
@@ -118,7 +132,7 @@ int publish_forward(struct arena *ar, const char *target, const char *folder, co
         rc = sync_folders(&f, err);
     if (rc == 0)
         rc = fs_put_file(path_join(ar, target, "_SUCCESS"), "", 0, err);
-    strmap_fini(&f.seen);
+    folders_fini(&f);
     TRY(rc);
     return publish_point("commit-after-success", err);
 }
@@ -136,7 +150,7 @@ static bool old_success_stands(struct arena *ar, const char *folder, const struc
 int publish_back(struct arena *ar, const char *target, const char *folder, const struct write_intent *in, struct error *err)
 {
     struct folders f;
-    strmap_init(&f.seen);
+    TRY(folders_init(&f, target, err));
     note_folder(&f, ar, path_join(ar, target, "_SUCCESS"));
     int rc = 0;
     for (uint32_t i = in->move_count; i-- > 0 && rc == 0;) {
@@ -164,7 +178,7 @@ int publish_back(struct arena *ar, const char *target, const char *folder, const
     }
     if (rc == 0)
         rc = sync_folders(&f, err);
-    strmap_fini(&f.seen);
+    folders_fini(&f);
     return rc;
 }
 

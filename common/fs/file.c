@@ -37,26 +37,31 @@ int fs_failed(struct error *err, enum errcode code, const char *path, int errnum
     return error_set(err, code, "path", path, "message", message, NULL);
 }
 
-static int sync_by(int (*sync)(int fd), const char *path, struct error *err)
+/* Some file systems cannot sync folders and say EINVAL: they have nothing to lose there. */
+static int synced(int rc, const char *path, struct error *err)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return fs_failed(err, ERR_FILE_WRITE, path, errno);
-    /* some file systems cannot sync folders and say EINVAL: they have nothing to lose there */
-    int rc = sync(fd) == 0 || errno == EINVAL ? 0 : fs_failed(err, ERR_FILE_WRITE, path, errno);
-    close(fd);
-    return rc;
+    return rc == 0 || errno == EINVAL ? 0 : fs_failed(err, ERR_FILE_WRITE, path, errno);
 }
 
 int fs_sync(const char *path, struct error *err)
 {
-    return sync_by(fsync, path, err);
+    int fd;
+    TRY(fs_since(path, &fd, err));
+    int rc = synced(fsync(fd), path, err);
+    close(fd);
+    return rc;
 }
 
-int fs_sync_all(const char *const *paths, uint32_t count, struct error *err)
+int fs_since(const char *path, int *ret_since, struct error *err)
+{
+    *ret_since = open(path, O_RDONLY | O_CLOEXEC);
+    return *ret_since < 0 ? fs_failed(err, ERR_FILE_WRITE, path, errno) : 0;
+}
+
+int fs_sync_all(int since, const char *const *paths, uint32_t count, struct error *err)
 {
     if (count > SYNC_EACH_MAX)
-        return sync_by(syncfs, paths[0], err);
+        return synced(syncfs(since), paths[0], err);
     for (uint32_t i = 0; i < count; i++)
         TRY(fs_sync(paths[i], err));
     return 0;

@@ -12,9 +12,11 @@ int fs_failed(struct error *err, enum errcode code, const char *path, int errnum
 WARN_UNUSED int fs_sync(const char *path, struct error *err);
 /*
  * The same for many paths on one file system: each by itself while they are few, else with all that the file system has to
- * write: one wait for the device instead of thousands. (Before Linux 5.8 syncfs told of no write error.)
+ * write: one wait for the device instead of thousands. since is a descriptor on that file system, opened (fs_since) before any
+ * of it was written: the kernel tells it of all errors from then on, whoever else was told. (Before Linux 5.8 it told of none.)
  */
-WARN_UNUSED int fs_sync_all(const char *const *paths, uint32_t count, struct error *err);
+WARN_UNUSED int fs_since(const char *folder, int *ret_since, struct error *err); /* the caller closes it */
+WARN_UNUSED int fs_sync_all(int since, const char *const *paths, uint32_t count, struct error *err);
 /* A file to be written from its beginning; then all of it; then closed, whatever comes back: syncing is another step. ERR_FILE_WRITE. */
 WARN_UNUSED int fs_create(const char *path, int *ret_fd, struct error *err);
 WARN_UNUSED int fs_write(int fd, const char *path, const void *p, size_t bytes, struct error *err);

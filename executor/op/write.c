@@ -59,6 +59,7 @@ struct write_op {
     uint32_t *file_of, file_of_cap; /* by folder: the file that its writer writes */
     struct builder rest;
     bool has_rest, made, finished;
+    int since;                 /* once made: the file system, from before anything was written (fs_since) */
     uint32_t closing;          /* finish: the next folder to close */
     /* scratch of a batch */
     uint64_t *key_words, *hashes;
@@ -143,7 +144,8 @@ static int make_attempt_folder(struct write_op *w, struct error *err)
                          NULL);
     }
     w->made = true;
-    return 0;
+    w->since = -1;
+    return fs_since(attempt_folder(w), &w->since, err);
 }
 
 static char *file_name(struct write_op *w, uint32_t number)
@@ -416,7 +418,7 @@ static int sync_files(struct write_op *w, struct error *err)
     paths[0] = attempt_folder(w);
     for (uint32_t i = 0; i < w->file_count; i++)
         paths[i + 1] = file_name(w, i);
-    return fs_sync_all(paths, w->file_count + 1, err);
+    return fs_sync_all(w->since, paths, w->file_count + 1, err);
 }
 
 static int finish_step(struct write_op *w, bool *ret_done, struct error *err)
@@ -478,6 +480,8 @@ static void write_close(struct op *op)
     groups_close(&w->groups);
     if (w->made && !w->finished)
         remove_files(w);
+    if (w->made && w->since >= 0)
+        close(w->since);
     w->made = false;
 }
 
