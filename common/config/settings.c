@@ -1,12 +1,19 @@
 /* See settings.h. */
 #include "common/config/settings.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
 
 const struct setting_row setting_rows[] = {
-#define SET(key, fallback, kind, doc) {key, fallback, SETTING_##kind, doc},
+#define FLAG(key, fallback, doc) {key, fallback, SETTING_BOOL, 0, 0, NULL, doc},
+#define NUMBER(key, fallback, kind, least, most, doc) {key, fallback, SETTING_##kind, least, most, NULL, doc},
+#define WORDS(key, fallback, options, doc) {key, fallback, SETTING_TEXT, 0, 0, options, doc},
 #include "common/config/settings.def"
-#undef SET
+#undef FLAG
+#undef NUMBER
+#undef WORDS
 };
 const uint32_t setting_count = ARRAY_LEN(setting_rows);
 
@@ -47,78 +54,62 @@ void settings_copy(struct settings *to, const struct settings *from)
         strmap_put(&to->values, e->key, xstrdup(e->value));
 }
 
-/* Settings of the kind TEXT that take only these. */
-static const struct choice {
-    const char *key, *options[8];
-} choices[] = {
-    {"spark.sql.parquet.compression.codec", {"none", "uncompressed", "snappy", "gzip", "lz4_raw", "zstd"}},
-    {"spark.sql.sources.partitionOverwriteMode", {"static", "dynamic"}},
-    {"spark.sql.timestampType", {"TIMESTAMP_LTZ"}},
-};
-
-static int check_choice(const char *key, const char *value, struct error *err)
+static bool is_option(const char *options, const char *value)
 {
-    for (size_t i = 0; i < ARRAY_LEN(choices); i++) {
-        if (strcmp(choices[i].key, key) != 0)
-            continue;
-        struct buf text = BUF_INIT;
-        for (size_t o = 0; o < ARRAY_LEN(choices[i].options) && choices[i].options[o]; o++) {
-            if (str_eq_nocase(choices[i].options[o], value)) {
-                buf_fini(&text);
-                return 0;
-            }
-            buf_addf(&text, "%s%s", o ? ", " : "", choices[i].options[o]);
-        }
-        error_set(err, ERR_SETTING_OPTIONS, "confName", key, "confValue", value, "confOptions", text.data, NULL);
-        buf_fini(&text);
-        return (int)err->code;
-    }
-    return 0;
-}
-
-/* What lies outside would be refused later, or do harm. In the setting's own unit; times in milliseconds. */
-static const struct bound {
-    const char *key;
-    int64_t low, high;
-    const char *requirement;
-} bounds[] = {
-    {"drover.batch.rows", 1, 2048, "it must be from 1 to 2048"},
-    {"drover.executors.timeout", 100, INT64_MAX, "it must be 100ms at least"},
-    {"drover.shuffle.ride.max", 0, INT64_MAX, "it must be 0 at least"},
-    {"spark.sql.files.maxPartitionBytes", 1, INT64_MAX, "it must be larger than 0"},
-};
-
-static int64_t number_of(const struct setting_row *row, const char *value)
-{
-    if (row->kind == SETTING_BYTES)
-        return str_parse_bytes(value);
-    return row->kind == SETTING_MS ? str_parse_ms(value, 1) : strtoll(value, NULL, 10);
-}
-
-static int check_bound(const struct setting_row *row, const char *value, struct error *err)
-{
-    for (size_t i = 0; row && i < ARRAY_LEN(bounds); i++) {
-        if (strcmp(bounds[i].key, row->key) != 0)
-            continue;
-        int64_t v = number_of(row, value);
-        if (v < bounds[i].low || v > bounds[i].high)
-            return error_set(err, ERR_SETTING_REQUIREMENT, "confName", row->key, "confValue", value, "confRequirement", bounds[i].requirement, NULL);
-    }
-    return 0;
-}
-
-static bool valid(const struct setting_row *row, const char *value)
-{
-    char *end;
-    switch (row->kind) {
-    case SETTING_BOOL: return str_eq_nocase(value, "true") || str_eq_nocase(value, "false");
-    case SETTING_LONG: return *value && (strtoll(value, &end, 10), *end == 0);
-    case SETTING_INT: return *value && (int64_t)(int32_t)strtoll(value, &end, 10) == strtoll(value, NULL, 10) && *end == 0;
-    case SETTING_BYTES: return strcmp(value, "-1") == 0 || str_parse_bytes(value) >= 0;
-    case SETTING_MS: return str_parse_ms(value, 1) >= 0;
-    case SETTING_TEXT: return true;
+    size_t n = strlen(value);
+    for (const char *p = options; *p; p += strspn(p, ", ")) {
+        size_t bytes = strcspn(p, ",");
+        if (bytes == n && strncasecmp(p, value, n) == 0)
+            return true;
+        p += bytes;
     }
     return false;
+}
+
+/* False: not a number of that kind. */
+static bool number_of(enum setting_kind kind, const char *value, int64_t *ret)
+{
+    char *end;
+    switch (kind) {
+    case SETTING_INT:
+    case SETTING_LONG:
+        errno = 0;
+        *ret = strtoll(value, &end, 10);
+        return *value && *end == 0 && errno == 0 && (kind == SETTING_LONG || *ret == (int32_t)*ret);
+    case SETTING_BYTES: *ret = str_parse_bytes(value); return *ret >= 0 || strcmp(value, "-1") == 0;
+    case SETTING_MS: *ret = str_parse_ms(value, 1); return *ret >= 0;
+    case SETTING_BOOL:
+    case SETTING_TEXT: break;
+    }
+    return false;
+}
+
+/* What lies outside of the bounds would be refused later, or do harm. */
+static int refuse_bound(const struct setting_row *row, const char *value, struct error *err)
+{
+    char text[80];
+    const char *unit = row->kind == SETTING_MS ? "ms" : "";
+    if (row->most)
+        snprintf(text, sizeof text, "it must be from %lld to %lld", (long long)row->least, (long long)row->most);
+    else if (row->least == 1)
+        snprintf(text, sizeof text, "it must be positive");
+    else
+        snprintf(text, sizeof text, "it must be %lld%s at least", (long long)row->least, unit);
+    return error_set(err, ERR_SETTING_REQUIREMENT, "confName", row->key, "confValue", value, "confRequirement", text, NULL);
+}
+
+static int check(const struct setting_row *row, const char *value, struct error *err)
+{
+    static const char *const kinds[] = {"boolean", "int", "long", "a size such as 64m", "a time such as 30s", "string"};
+    int64_t v = 0;
+    bool fits = row->kind == SETTING_TEXT || (row->kind == SETTING_BOOL ? str_eq_nocase(value, "true") || str_eq_nocase(value, "false")
+                                                                         : number_of(row->kind, value, &v));
+    if (!fits)
+        return error_set(err, ERR_INVALID_SETTING, "confName", row->key, "confValue", value, "confType", kinds[row->kind], NULL);
+    if (row->options && !is_option(row->options, value))
+        return error_set(err, ERR_SETTING_OPTIONS, "confName", row->key, "confValue", value, "confOptions", row->options, NULL);
+    bool within = row->kind == SETTING_TEXT || row->kind == SETTING_BOOL || (v >= row->least && (!row->most || v <= row->most));
+    return within ? 0 : refuse_bound(row, value, err);
 }
 
 static int unknown(const char *key, struct error *err)
@@ -138,17 +129,12 @@ static char *kept(const char *key)
 
 int settings_set(struct settings *s, const char *key, const char *value, char **ret_warning, struct error *err)
 {
-    static const char *const kinds[] = {"boolean", "int", "long", "a size such as 64m", "a time such as 30s", "string"};
     *ret_warning = NULL;
     const struct setting_row *row = find(key);
     if (!row && str_has_prefix(key, "drover."))
         return unknown(key, err);
-    if (row && !valid(row, value))
-        return error_set(err, ERR_INVALID_SETTING, "confName", key, "confValue", value, "confType", kinds[row->kind], NULL);
-    TRY(check_choice(key, value, err));
-    TRY(check_bound(row, value, err));
-    if (row && row->kind == SETTING_INT && row->fallback[0] != '0' && strtoll(value, NULL, 10) <= 0)
-        return error_set(err, ERR_SETTING_REQUIREMENT, "confName", key, "confValue", value, "confRequirement", "it must be positive", NULL);
+    if (row)
+        TRY(check(row, value, err));
     if (!row && str_has_prefix(key, "spark.") && !strmap_get(&s->values, key))
         *ret_warning = kept(key);
     xfree(strmap_put(&s->values, key, xstrdup(value)));
@@ -198,6 +184,7 @@ bool settings_bool(const struct settings *s, const char *key)
 int64_t settings_i64(const struct settings *s, const char *key)
 {
     const struct setting_row *row = find(key);
-    ASSERT(row && row->kind != SETTING_TEXT && row->kind != SETTING_BOOL);
-    return number_of(row, settings_text(s, key));
+    int64_t v;
+    ASSERT(row && number_of(row->kind, settings_text(s, key), &v));
+    return v;
 }

@@ -11,6 +11,8 @@ enum setting_kind { SETTING_BOOL, SETTING_INT, SETTING_LONG, SETTING_BYTES, SETT
 struct setting_row {
     const char *key, *fallback;
     enum setting_kind kind;
+    int64_t least, most; /* of numbers, in bytes and milliseconds; most 0: no bound */
+    const char *options; /* of a TEXT: the only ones, "a, b"; NULL: any */
     const char *doc;
 };
 extern const struct setting_row setting_rows[];

@@ -787,8 +787,7 @@ int driver_main(const struct driver_config *config)
         return fail(&err);
     if (rpc_listen(&dr->rpc, config->listen, accept_cb, dr, &dr->listener, &err) != 0)
         return fail(&err);
-    int64_t failures = settings_i64(&dr->settings, "spark.task.maxFailures");
-    struct sched_config sc = {.max_failures = failures < 1 ? 1 : failures > 100 ? 100 : (uint32_t)failures, .losses_max = 16, .stage_reruns_max = 40,
+    struct sched_config sc = {.max_failures = (uint32_t)settings_i64(&dr->settings, "spark.task.maxFailures"), .losses_max = 16, .stage_reruns_max = 40,
                               .executors_wait_us = settings_i64(&dr->settings, "drover.executors.wait") * 1000,
                               .first_attempt = dr->rpc.epoch / 1000 % (1ull << 39), .driver_address = listener_address(dr->listener)};
     dr->sched = sched_new(&sc);

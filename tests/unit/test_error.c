@@ -212,7 +212,9 @@ START_TEST(settings_by_their_rows)
     static const char *const refused[][2] = {{"drover.batch.rows", "0"}, {"drover.batch.rows", "2049"}, {"drover.executors.timeout", "0s"},
                                              {"spark.sql.shuffle.partitions", "0"}, {"spark.sql.shuffle.partitions", "99999999999"},
                                              {"spark.sql.timestampType", "TIMESTAMP_NTZ"}, {"drover.shuffle.ride.max", "-1"},
-                                             {"spark.sql.files.maxPartitionBytes", "-1"}};
+                                             {"spark.sql.files.maxPartitionBytes", "-1"}, {"spark.sql.files.maxRecordsPerFile", "99999999999999999999"},
+                                             {"spark.task.maxFailures", "101"}, {"spark.sql.sources.partitionOverwriteMode", "stat"},
+                                             {"spark.sql.parquet.compression.codec", ""}};
     for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
         ck_assert_int_ne(settings_set(&s, refused[i][0], refused[i][1], &warning, &err), 0);
         ck_assert(!settings_is_set(&s, refused[i][0]));
