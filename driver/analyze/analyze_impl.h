@@ -30,7 +30,8 @@ struct scope {
 struct cte {
     const char *name;
     const struct ast_cte *ast;
-    struct cte *visible;     /* what its own query sees */
+    struct cte *visible;     /* what its own query sees, */
+    struct scope *outer;     /* and the scope around the query that has it */
     struct cte *next;
 };
 

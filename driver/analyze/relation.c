@@ -132,7 +132,7 @@ static int bind_cte(struct binder *b, const struct cte *c, struct logical **ret)
     struct scope *outer = b->outer;
     struct lcol *gid = b->gid;
     b->ctes = c->visible;
-    b->outer = NULL;
+    b->outer = c->outer;
     b->gid = NULL;
     int rc = bind_query(b, c->ast->query, ret);
     b->ctes = ctes;

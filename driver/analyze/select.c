@@ -696,7 +696,7 @@ static int bind_with(struct binder *b, const struct ast_rel *rel)
             return fail_at(b, rel->span);
         }
         struct cte *c = ARENA_NEW(b->ar, struct cte);
-        *c = (struct cte){.name = rel->ctes[i].name.text, .ast = &rel->ctes[i], .visible = b->ctes, .next = b->ctes};
+        *c = (struct cte){.name = rel->ctes[i].name.text, .ast = &rel->ctes[i], .visible = b->ctes, .outer = b->outer, .next = b->ctes};
         b->ctes = c;
     }
     return 0;
