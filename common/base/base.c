@@ -339,32 +339,8 @@ bool str_has_suffix(const char *s, const char *suffix)
     return n >= m && memcmp(s + n - m, suffix, m) == 0;
 }
 
-int str_distance(const char *a, const char *b)
-{
-    enum { MAX = 64 };
-    size_t n = strnlen(a, MAX), m = strnlen(b, MAX);
-    int row[MAX + 1];
-    for (size_t j = 0; j <= m; j++)
-        row[j] = (int)j;
-    for (size_t i = 1; i <= n; i++) {
-        int diagonal = row[0];
-        row[0] = (int)i;
-        for (size_t j = 1; j <= m; j++) {
-            int above = row[j];
-            int best = diagonal + (a[i - 1] != b[j - 1]);
-            if (above + 1 < best)
-                best = above + 1;
-            if (row[j - 1] + 1 < best)
-                best = row[j - 1] + 1;
-            row[j] = best;
-            diagonal = above;
-        }
-    }
-    return row[m];
-}
-
-/* Edits of one letter and exchanges of neighbours (optimal string alignment), max at most. */
-static int slips_between(const char *a, const char *b, int max)
+/* Edits of one letter and, with exchanges, of neighbours that changed places (Levenshtein; optimal string alignment). */
+static int edits_between(const char *a, const char *b, bool exchanges)
 {
     enum { MAX = 64 };
     size_t n = strnlen(a, MAX), m = strnlen(b, MAX);
@@ -377,7 +353,7 @@ static int slips_between(const char *a, const char *b, int max)
             int best = last[j - 1] + (a[i - 1] != b[j - 1]);
             best = last[j] + 1 < best ? last[j] + 1 : best;
             best = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && before[j - 2] + 1 < best)
+            if (exchanges && i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && before[j - 2] + 1 < best)
                 best = before[j - 2] + 1;
             row[j] = best;
         }
@@ -386,7 +362,12 @@ static int slips_between(const char *a, const char *b, int max)
         last = row;
         row = oldest;
     }
-    return last[m] < max ? last[m] : max;
+    return last[m];
+}
+
+int str_distance(const char *a, const char *b)
+{
+    return edits_between(a, b, false);
 }
 
 void slip_try(struct slip *s, const char *word)
@@ -395,7 +376,7 @@ void slip_try(struct slip *s, const char *word)
     int allowed = (int)(strlen(s->wrong) + 1) / 3;
     if (!s->meant)
         s->slips = (allowed < MOST ? allowed : MOST) + 1;
-    int n = slips_between(s->wrong, word, s->slips);
+    int n = edits_between(s->wrong, word, true);
     if (n < s->slips) {
         s->slips = n;
         s->meant = word;

@@ -244,6 +244,11 @@ const char *agg_name(const struct agg_row *row)
     return row->name;
 }
 
+bool agg_counts(const struct agg_row *row)
+{
+    return row->kind == AGG_COUNT || row->kind == AGG_COUNT_IF || row->kind == AGG_SKETCH;
+}
+
 const char *const *agg_names(void)
 {
     return names;

@@ -13,6 +13,7 @@ struct agg_row;
 
 const struct agg_row *agg_find(const char *name); /* any case; NULL: not an aggregate function */
 const char *agg_name(const struct agg_row *row);
+bool agg_counts(const struct agg_row *row); /* 0 of no rows, where the others are NULL */
 /* Every name, ended by NULL. */
 const char *const *agg_names(void);
 /*

@@ -408,7 +408,7 @@ static int raise_decimal(struct kernel *k, const char *value)
 /* An INSERT's cast: the message is of the column, whose name is the second argument. */
 static bool is_stored(const struct kernel *k)
 {
-    return k->node->arg_count == 2;
+    return k->node->fn->name[0] == '_';
 }
 
 static int raise_stored(struct kernel *k, const char *from, const char *to)

@@ -99,20 +99,6 @@ int name_need(struct binder *b, const struct ast_name *n, struct relation **ret)
     return *ret ? 0 : name_missing(b, n, n->span);
 }
 
-struct nearest {
-    const char *wanted, *best;
-    int least;
-};
-
-static void try_name(struct nearest *near, const char *name)
-{
-    int d = str_distance(near->wanted, name);
-    if (d < near->least) {
-        near->least = d;
-        near->best = name;
-    }
-}
-
 const char *name_search_path(struct binder *b)
 {
     return arena_printf(b->ar, "[`system`.`builtin`, `system`.`session`, `%s`.`%s`]", CATALOG_NAME, b->snap->database);
@@ -129,18 +115,18 @@ int name_missing_to_drop(struct binder *b, const struct ast_name *n)
 int name_missing(struct binder *b, const struct ast_name *n, struct span span)
 {
     struct buf text = BUF_INIT;
-    struct nearest near = {name_last(n), NULL, 1 << 20};
+    struct slip slip = {.wrong = name_last(n)};
     for (uint32_t i = 0; i < n->count; i++)
         buf_addf(&text, "%s`%s`", i ? "." : "", n->parts[i].text);
     STRMAP_EACH(&b->snap->views, e)
-        try_name(&near, e->key);
+        slip_try(&slip, e->key);
     const struct database *db = catalog_database(b->snap->catalog, b->snap->database);
     if (db) {
         STRMAP_EACH(&db->relations, e)
-            try_name(&near, e->key);
+            slip_try(&slip, e->key);
     }
     error_set(b->err, ERR_TABLE_MISSING, "relationName", text.data, "searchPath", name_search_path(b), "proposal",
-              near.best ? arena_printf(b->ar, "the nearest is %s", near.best) : "none exists in this database", NULL);
+              slip.meant ? arena_printf(b->ar, "the nearest is %s", slip.meant) : "SHOW TABLES lists what there is", NULL);
     buf_fini(&text);
     return bind_fail_at(b, span);
 }

@@ -162,9 +162,7 @@ static struct logical *with_empty_groups(struct domain *d, const struct logical 
         struct expr *v = expr_column(o->ar, lp->out[i].id, lp->out[i].type, true, lp->out[i].name);
         /* the columns of the aggregate under new ids: those of lp belong to the result */
         out[i] = new_col(o, lp->out[i].name, lp->out[i].type, true);
-        const char *name = agg_name(lp->aggs[i]->agg);
-        bool counts = strcmp(name, "count") == 0 || strcmp(name, "count_if") == 0 || strcmp(name, "approx_count_distinct") == 0;
-        exprs[i] = counts ? call2(o, "coalesce", v, expr_bigint(o->ar, 0)) : v;
+        exprs[i] = agg_counts(lp->aggs[i]->agg) ? call2(o, "coalesce", v, expr_bigint(o->ar, 0)) : v;
     }
     struct logical like = {.out_count = lp->out_count, .out = out};
     struct logical *values = append(d, join, &like, exprs, all->out);

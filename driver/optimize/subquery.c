@@ -338,10 +338,7 @@ static struct expr *empty_of(struct opt *o, const struct logical *lp, uint32_t i
         at++;
     if (lp->kind == LP_AGGREGATE && at < lp->out_count && lp->expr_count == 0) {
         const struct expr *agg = lp->aggs[at];
-        const char *name = agg_name(agg->agg);
-        if (strcmp(name, "count") == 0 || strcmp(name, "count_if") == 0 || strcmp(name, "approx_count_distinct") == 0)
-            return expr_bigint(o->ar, 0);
-        return expr_null(o->ar, agg->type);
+        return agg_counts(agg->agg) ? expr_bigint(o->ar, 0) : expr_null(o->ar, agg->type);
     }
     if (lp->kind == LP_PROJECT && at < lp->out_count) {
         struct empty_ctx ec = {o, lp->inputs[0], false};

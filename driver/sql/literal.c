@@ -676,12 +676,13 @@ static int fail_units(struct ps *ps, const struct interval *iv, const char *inpu
     size_t n = strlen(unit);
     if (n > 1 && unit[n - 1] == 's')
         unit[n - 1] = 0;
-    int rc;
+    int rc = 0;
     switch (iv->fault) {
     case INTERVAL_FRACTION: rc = error_set(ps->err, ERR_INTERVAL_FRACTION, "input", input, "unit", unit, NULL); break;
     case INTERVAL_LARGE: rc = error_set(ps->err, ERR_INTERVAL_LARGE, "input", input, NULL); break;
     case INTERVAL_SUM: rc = error_set(ps->err, ERR_INTERVAL_OVERFLOW, NULL); break;
-    default: rc = p_fail_literal(ps, p_span(ps, start), "\"INTERVAL\""); break;
+    case INTERVAL_SHAPE:
+    case INTERVAL_FIELD: rc = p_fail_literal(ps, p_span(ps, start), "\"INTERVAL\""); break;
     }
     error_at(ps->err, p_span(ps, start));
     return rc;
