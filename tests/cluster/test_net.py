@@ -93,8 +93,8 @@ def test_connection_that_breaks_late_in_a_large_output():
         check(error is None and rows == [["2800000"]], error, rows)
         broken = [e for e in c.executors if e.fired()]
         check(broken, "no connection was broken", [(e["peerBytesIn"], e["peerBytesOut"]) for e in c.live()])
-        moved = sum(e["peerBytesIn"] for e in c.live())
-        check(moved > 100 << 20, f"{moved >> 20} MiB fetched: two outputs of 43 MiB, and 30 of them twice")
+        moved = wait_until(lambda: (n := sum(e["peerBytesIn"] for e in c.live())) > 100 << 20 and n,
+                           what="word of two outputs of 43 MiB, and of 30 of them twice")
         return f"({moved >> 20} MiB fetched)"
 
 
