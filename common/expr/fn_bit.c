@@ -10,7 +10,9 @@ static int take_text(struct fn_call *c, uint32_t i, struct error *err)
         return 0;
     if (!c->cx->ansi)
         return fn_cast_arg(c, i, type_of(TYPE_DOUBLE), err);
-    return fn_cast_arg(c, i, type_is_integral(other) ? type_of(TYPE_BIGINT) : other->id == TYPE_NULL ? type_of(TYPE_STRING) : other, err);
+    if (other->id == TYPE_NULL)
+        return fn_cast_text(c, 1 - i, err);
+    return fn_cast_arg(c, i, type_is_integral(other) ? type_of(TYPE_BIGINT) : other, err);
 }
 
 static int resolve_bits(struct fn_call *c, struct error *err)
@@ -19,10 +21,6 @@ static int resolve_bits(struct fn_call *c, struct error *err)
     if (c->arg_count == 2) {
         TRY(take_text(c, 0, err));
         TRY(take_text(c, 1, err));
-        if (c->cx->ansi && c->args[0]->type->id == TYPE_STRING && c->args[1]->type->id == TYPE_NULL)
-            TRY(fn_cast_text(c, 1, err));
-        if (c->cx->ansi && c->args[1]->type->id == TYPE_STRING && c->args[0]->type->id == TYPE_NULL)
-            TRY(fn_cast_text(c, 0, err));
     }
     for (uint32_t i = 0; i < c->arg_count; i++) {
         const struct type *u = c->args[i]->type;

@@ -394,17 +394,14 @@ static int resolve_datediff(struct fn_call *c, struct error *err)
 static int run_datediff(struct kernel *k, const struct column *args, struct column *out)
 {
     void *data = kernel_out(k, out);
-    int rc = 0;
     KERNEL_EACH_VALUE(k, r) {
-        if (rc)
-            break;
         int64_t d = arg_i64(&args[0], r) - arg_i64(&args[1], r);
         if (out->phys == PHYS_I32)
             ((int32_t *)data)[r] = (int32_t)d;
-        else
-            rc = __builtin_mul_overflow(d, US_DAY, &((int64_t *)data)[r]) ? kernel_raise(k, ERR_INTERVAL_OVERFLOW, NULL) : 0;
+        else if (__builtin_mul_overflow(d, US_DAY, &((int64_t *)data)[r]))
+            return kernel_raise(k, ERR_INTERVAL_OVERFLOW, NULL);
     }
-    return rc;
+    return 0;
 }
 
 static int resolve_timestamp_minus(struct fn_call *c, struct error *err)
