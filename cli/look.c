@@ -25,7 +25,7 @@ static const struct status_column {
     {"jobs", "durationMs", "TIME", CELL_MS},
     {"jobs", "name", "STATEMENT", CELL_SQL},
     {"stages", "jobId", "JOB", CELL_COUNT},
-    {"stages", "stageId", "STAGE", CELL_COUNT},
+    {"stages", "stageOfJob", "STAGE", CELL_COUNT},
     {"stages", "status", "STATE", CELL_STATE},
     {"stages", "numCompleteTasks", "DONE", CELL_COUNT},
     {"stages", "numActiveTasks", "RUNNING", CELL_COUNT},

@@ -542,6 +542,7 @@ bool status_stage(struct driver *dr, const struct statement *st, uint32_t index,
     json_raw(j, NULL, stage_zeros);
     memory_metrics(j, "peakExecutorMetrics", 0, 0);
     json_u64(j, "jobId", st->number);
+    json_u64(j, "stageOfJob", index); /* as EXPLAIN and messages number it */
     json_u64(j, "launchToResultP50Us", v.p50_us);
     json_u64(j, "launchToResultP99Us", v.p99_us);
     json_u64(j, "numAttempts", v.attempts);

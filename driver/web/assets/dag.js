@@ -52,11 +52,11 @@ function node(n) {
   const s = n.stage, left = x(n), top = y(n), share = s.numTasks ? s.numCompleteTasks / s.numTasks : 0;
   const rows = s.shuffleWriteRecords || s.outputRecords || s.resultRecords;
   const [first, second] = lines(s.name), is = state(s).toLowerCase();
-  return h("svg:a", { href: `#/stages/${s.stageId}`, "aria-label": `stage ${s.stageId}, ${is}, ${s.numCompleteTasks} of ${s.numTasks} tasks` },
+  return h("svg:a", { href: `#/stages/${s.stageId}`, "aria-label": `stage ${s.stageOfJob}, ${is}, ${s.numCompleteTasks} of ${s.numTasks} tasks` },
     h("svg", { x: left, y: top, width: W, height: H, class: "node " + is, overflow: "visible" },
       h("title", {}, s.name),
       h("rect", { class: "node-box", width: W, height: H, rx: 9 }),
-      h("text", { class: "node-id", x: 12, y: 20 }, "Stage " + s.stageId),
+      h("text", { class: "node-id", x: 12, y: 20 }, "Stage " + s.stageOfJob),
       h("text", { class: "node-state", x: W - 12, y: 20, "text-anchor": "end" }, `${s.numCompleteTasks}/${s.numTasks}`),
       h("text", { class: "node-name", x: 12, y: 37 }, first),
       h("text", { class: "node-name", x: 12, y: 51 }, second),

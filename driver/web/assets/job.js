@@ -15,7 +15,7 @@ function stageTable(stages, ofJob) {
   return h("div", { class: "table-wrap" }, h("table", { class: "stages" },
     h("thead", {}, h("tr", {}, columns.map((t) => h("th", { scope: "col", class: columns.indexOf(t) > columns.indexOf("Tasks") ? "right" : "", title: meaning(t) }, t)))),
     h("tbody", {}, stages.map((s) => h("tr", { "data-key": s.stageId },
-      h("td", { class: "num", "data-label": "Stage" }, h("a", { href: `#/stages/${s.stageId}` }, s.stageId)),
+      h("td", { class: "num", "data-label": "Stage" }, h("a", { href: `#/stages/${s.stageId}` }, s.stageOfJob)),
       ofJob ? null : h("td", { class: "num", "data-label": "Job" }, h("a", { href: `#/jobs/${s.jobId}` }, s.jobId)),
       h("td", { "data-label": "State" }, chip(state(s))),
       h("td", { class: "statement" }, h("span", { class: "one-line" }, s.name), s.failureReason ? reason(s, s.failureReason) : null),
@@ -66,7 +66,7 @@ function timeline(o) {
           h("title", {}, `stage ${a[0]}, partition ${a[1]}, ${OUTCOMES[a[3]]}: ${duration(a[5] - a[4])}`)))));
   });
   const ticks = [0, 0.25, 0.5, 0.75, 1].map((t) => h("span", {}, duration(end * t)));
-  const legend = o.stages.map((s, i) => h("li", {}, h("span", { class: `swatch hue${i % 8}` }), `stage ${s.stageId}`));
+  const legend = o.stages.map((s, i) => h("li", {}, h("span", { class: `swatch hue${i % 8}` }), `stage ${s.stageOfJob}`));
   return h("section", { "data-key": "timeline" }, h("h2", {}, "Attempts over time"),
     h("div", { class: "card timeline" }, groups, h("div", { class: "axis num", "aria-hidden": "true" }, ticks), h("ul", { class: "legend" }, legend)));
 }
@@ -86,7 +86,7 @@ export function job(o) {
     timeline(o),
     o.stages.length ? h("section", { "data-key": "stages" }, h("h2", {}, "In numbers"), stageTable(o.stages, true)) : null,
     o.stages.length ? h("section", { "data-key": "plan" }, h("details", { class: "plan" }, h("summary", {}, "Physical plan"), h("p", { class: "muted small" }, "Inside a plan, stages are counted within the job."),
-      o.stages.map((s) => [h("h3", {}, "Stage " + s.stageId), h("pre", {}, s.details)]))) : null,
+      o.stages.map((s) => [h("h3", {}, "Stage " + s.stageOfJob), h("pre", {}, s.details)]))) : null,
   ];
 }
 
@@ -139,7 +139,7 @@ export function stage(s, quantiles, tasks, page) {
   const attempts = s.numAttempts, last = Math.max(0, Math.ceil(attempts / PAGE) - 1);
   return [
     h("p", { class: "crumbs" }, h("a", { href: "#/stages" }, "Stages"), " / ", h("a", { href: `#/jobs/${s.jobId}` }, "Job " + s.jobId)),
-    h("div", { class: "row" }, h("h1", {}, "Stage " + s.stageId), chip(state(s))),
+    h("div", { class: "row" }, h("h1", {}, `Stage ${s.stageOfJob} of job ${s.jobId}`), chip(state(s))),
     h("p", { class: "lead" }, s.name),
     facts([["duration", s.submissionTime ? duration(s.durationMs) : "–"], ["tasks", `${count(s.numCompleteTasks)} of ${count(s.numTasks)}`], ["attempts", count(attempts)],
       ["failed attempts", s.numFailedTasks ? h("span", { class: "bad" }, s.numFailedTasks) : null], ["task time", duration(s.executorRunTime)], ["peak memory", bytes(s.peakExecutionMemory)]]),
