@@ -598,6 +598,12 @@ int expr_fold(struct arena *ar, const struct query_ctx *cx, const struct expr *e
         if (!ret->null && (e->type->id == TYPE_STRING || e->type->id == TYPE_BINARY))
             ret->s.ptr = arena_strndup(ar, ret->s.ptr, ret->s.bytes);
     }
+    if (rc == ERR_TASK_MEMORY) {
+        error_fini(err);
+        error_set(err, ERR_CONSTANT_TOO_LARGE, "limit", "16 MiB", NULL);
+        error_at(err, e->span);
+        rc = ERR_CONSTANT_TOO_LARGE;
+    }
     expr_state_free(st);
     account_fini(&account);
     return rc;
