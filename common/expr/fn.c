@@ -7,8 +7,7 @@
 static const struct fn_row *const families[] = {fn_arith_rows, fn_compare_rows, fn_logic_rows, fn_cast_rows,
                                                 fn_string_rows, fn_date_rows, fn_math_rows, fn_hash_rows,
                                                 fn_regex_rows, fn_like_rows, fn_format_rows, fn_datetime_rows, fn_bit_rows,
-                                                fn_misc_rows,
-                                                fn_text_rows};
+                                                fn_misc_rows, fn_text_rows, fn_charset_rows};
 
 const struct fn_row *fn_at(uint32_t index)
 {

@@ -78,7 +78,7 @@ const struct fn_row *fn_at(uint32_t index);
 
 extern const struct fn_row fn_arith_rows[], fn_compare_rows[], fn_logic_rows[], fn_string_rows[], fn_date_rows[],
     fn_cast_rows[], fn_math_rows[], fn_hash_rows[], fn_regex_rows[], fn_like_rows[], fn_format_rows[],
-    fn_datetime_rows[], fn_bit_rows[], fn_misc_rows[], fn_text_rows[]; /* each ended by a row without a name */
+    fn_datetime_rows[], fn_bit_rows[], fn_misc_rows[], fn_text_rows[], fn_charset_rows[]; /* each ended by a row without a name */
 
 /* Resolvers shared by families: cast every argument to the type, set the result. */
 int fn_cast_arg(struct fn_call *c, uint32_t i, const struct type *type, struct error *err);

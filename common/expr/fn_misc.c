@@ -29,38 +29,6 @@ static int resolve_zeroifnull(struct fn_call *c, struct error *err)
     return fn_become(c, "coalesce", args, 2, err);
 }
 
-/* decode(value, search, result, ..., [default]) is a CASE with <=>; decode(binary, charset) a cast. */
-static int resolve_decode(struct fn_call *c, struct error *err)
-{
-    if (c->arg_count == 2) {
-        struct expr *e;
-        TRY(fn_cast_arg(c, 0, type_of(TYPE_BINARY), err));
-        TRY(expr_cast(c->ar, c->args[0], type_of(TYPE_STRING), c->mode, (struct span){0}, &e, err));
-        fn_become_expr(c, e);
-        return 0;
-    }
-    struct expr **args = ARENA_ARRAY(c->ar, struct expr *, c->arg_count);
-    uint32_t n = 0;
-    for (uint32_t i = 1; i + 1 < c->arg_count; i += 2) {
-        struct expr *two[2] = {c->args[0], c->args[i]};
-        TRY(expr_call(c->ar, c->cx, "<=>", two, 2, c->span, &args[n], err));
-        args[n + 1] = c->args[i + 1];
-        n += 2;
-    }
-    if (c->arg_count % 2 == 0)
-        args[n++] = c->args[c->arg_count - 1];
-    return fn_become(c, "case", args, n, err);
-}
-
-static int resolve_encode(struct fn_call *c, struct error *err)
-{
-    struct expr *e;
-    TRY(fn_cast_text(c, 0, err));
-    TRY(expr_cast(c->ar, c->args[0], type_of(TYPE_BINARY), c->mode, (struct span){0}, &e, err));
-    fn_become_expr(c, e);
-    return 0;
-}
-
 static int run_never(struct kernel *k, const struct column *args, struct column *out)
 {
     (void)k;
@@ -174,6 +142,8 @@ static int run_raise(struct kernel *k, const struct column *args, struct column 
 /* assert_true(condition, [message]) */
 static int resolve_assert(struct fn_call *c, struct error *err)
 {
+    if (c->args[0]->type->id != TYPE_BOOLEAN && c->args[0]->type->id != TYPE_NULL)
+        return fn_wrong_arg(c, 0, "BOOLEAN", err);
     TRY(fn_cast_arg(c, 0, type_of(TYPE_BOOLEAN), err));
     struct expr *message, *raise, *args[3];
     if (c->arg_count == 2) {
@@ -199,8 +169,6 @@ const struct fn_row fn_misc_rows[] = {
     {"equal_null", 2, 2, 0, resolve_equal_null, run_never, "equal, two nulls too"},
     {"nullifzero", 1, 1, 0, resolve_nullifzero, run_never, "null for 0"},
     {"zeroifnull", 1, 1, 0, resolve_zeroifnull, run_never, "0 for null"},
-    {"decode", 2, 255, 0, resolve_decode, run_never, "the result after the first search value that equals, or text from bytes"},
-    {"encode", 2, 2, 0, resolve_encode, run_never, "bytes of a text"},
     TEXT_ROW("current_timezone", "the session's time zone"),
     TEXT_ROW("current_catalog", "the session's catalog"),
     TEXT_ROW("current_database", "the session's database"),
