@@ -110,7 +110,7 @@ static int resolve_avg(struct agg_call *c, struct error *err)
         unsigned p = t->precision + 4u, s = t->scale + 4u;
         c->type = type_decimal(cap38(p), cap38(s));
     } else if (is_interval(t)) {
-        c->type = t;
+        c->type = type_of(t->id);
     } else {
         c->type = type_of(TYPE_DOUBLE);
     }

@@ -164,6 +164,8 @@ static int resolve_datetime(struct fn_call *c, enum arith op, struct error *err)
             return become(c, op == ARITH_ADD ? "date_add" : "date_sub", err);
         if (a->id == TYPE_DATE && is_datetime(b))
             return fn_wrong_arg(c, 1, "(\"INT\" or \"SMALLINT\" or \"TINYINT\")", err);
+        if (a->id == TYPE_DATE && type_is_numeric(b))
+            return become(c, op == ARITH_ADD ? "date_add" : "date_sub", err); /* which says what it takes */
         return wrong_types(c, err);
     }
     if (op == ARITH_SUB && a->id == TYPE_STRING && is_datetime(b))
@@ -446,7 +448,7 @@ static int decimal_overflow(struct kernel *k, enum arith op, int128_t a, int sa,
 {
     struct buf text = BUF_INIT, p = BUF_INIT, s = BUF_INIT;
     decimal_overflown(op, a, sa, b, sb, k->node->type->scale, &text);
-    buf_addf(&p, "%u", k->node->type->precision);
+    buf_addf(&p, "%u", op == ARITH_IDIV ? 38 : k->node->type->precision);
     buf_addf(&s, "%u", k->node->type->scale);
     int rc = kernel_raise(k, ERR_NUMERIC_RANGE, "value", text.data, "precision", p.data, "scale", s.data, "config",
                           "\"spark.sql.ansi.enabled\"", NULL);

@@ -1,4 +1,6 @@
 /* Bits of integers: & | ^ ~, shifts, counts. */
+#include <stdio.h>
+
 #include "common/expr/fn_impl.h"
 
 /* Both sides to the wider integral type. */
@@ -93,7 +95,10 @@ static int run_shift(struct kernel *k, const struct column *args, struct column 
 
 static int resolve_count(struct fn_call *c, struct error *err)
 {
-    if (c->args[0]->type->id != TYPE_BOOLEAN)
+    const struct type *t = c->args[0]->type;
+    if (!type_is_integral(t) && t->id != TYPE_BOOLEAN && t->id != TYPE_NULL)
+        return fn_wrong_arg(c, 0, "(\"INTEGRAL\" or \"BOOLEAN\")", err);
+    if (t->id != TYPE_BOOLEAN)
         TRY(fn_cast_arg(c, 0, type_of(TYPE_BIGINT), err));
     c->type = type_of(TYPE_INT);
     return 0;
@@ -109,11 +114,23 @@ static int run_count(struct kernel *k, const struct column *args, struct column 
 
 static int resolve_get(struct fn_call *c, struct error *err)
 {
-    if (!type_is_integral(c->args[0]->type))
+    const struct type *t = c->args[0]->type;
+    if (!type_is_integral(t) && t->id != TYPE_NULL)
+        return fn_wrong_arg(c, 0, "INTEGRAL", err);
+    if (t->id == TYPE_NULL)
         TRY(fn_cast_arg(c, 0, type_of(TYPE_BIGINT), err));
     TRY(fn_cast_arg(c, 1, type_of(TYPE_INT), err));
     c->type = type_of(TYPE_TINYINT);
     return 0;
+}
+
+static int bad_position(struct kernel *k, int64_t at, int64_t bits)
+{
+    char name[32], pos[24], upper[24];
+    snprintf(name, sizeof name, "`%s`", k->node->fn->name);
+    snprintf(pos, sizeof pos, "%lld", (long long)at);
+    snprintf(upper, sizeof upper, "%lld", (long long)bits);
+    return kernel_raise(k, ERR_INVALID_ARG_BIT, "functionName", name, "parameter", "`pos`", "invalidValue", pos, "upper", upper, NULL);
 }
 
 static int run_get(struct kernel *k, const struct column *args, struct column *out)
@@ -123,8 +140,7 @@ static int run_get(struct kernel *k, const struct column *args, struct column *o
     KERNEL_EACH_VALUE(k, r) {
         int64_t at = arg_i64(&args[1], r);
         if (at < 0 || at >= bits)
-            return kernel_raise(k, ERR_INVALID_ARG, "functionName", k->node->fn->name, "parameter", "pos", "message",
-                                "the bit's position lies outside of the number", NULL);
+            return bad_position(k, at, bits);
         o[r] = (int8_t)(arg_i64(&args[0], r) >> at & 1);
     }
     return 0;

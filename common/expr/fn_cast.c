@@ -458,7 +458,9 @@ static int raise(struct kernel *k, const struct column *col, uint32_t row, enum 
         buf_reset(&plain);
         buf_addc(&plain, v.i ? '1' : '0');
     }
-    if (text)
+    if (col->type->id == TYPE_FLOAT)
+        buf_adds(&value, plain.data);
+    else if (text)
         text_quoted(plain.data ? plain.data : "", plain.bytes, &value);
     else
         value_literal(&v, &value);

@@ -14,6 +14,15 @@ static enum cmp cmp_of(const char *n)
 }
 
 /* All arguments to one type. Decimals of different scale too, so that kernels compare like with like. */
+/* != is the negation of =, which is what cannot be. */
+static int not_comparable(struct fn_call *c, const struct type *a, const struct type *b, struct error *err)
+{
+    struct fn_call plain = *c;
+    if (strcmp(c->row->name, "!=") == 0)
+        plain.row = fn_find("=");
+    return fn_diff_types(&plain, a, b, err);
+}
+
 static int resolve_compare(struct fn_call *c, struct error *err)
 {
     const struct type *t = c->args[0]->type;
@@ -30,11 +39,11 @@ static int resolve_compare(struct fn_call *c, struct error *err)
         if (!both && strcmp(c->row->name, "in") == 0)
             return fn_data_diff_types(c, "in", 0, 1, false, err);
         if (!both)
-            return fn_diff_types(c, t, u, err);
+            return not_comparable(c, t, u, err);
         t = both;
     }
     if (t->id == TYPE_MAP)
-        return fn_diff_types(c, t, t, err);
+        return not_comparable(c, t, t, err);
     if (t->id == TYPE_NULL)
         t = type_of(TYPE_BOOLEAN);
     for (uint32_t i = 0; i < c->arg_count; i++)

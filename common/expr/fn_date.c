@@ -70,6 +70,12 @@ static enum part part_of(const char *name, size_t n)
     return PART_NONE;
 }
 
+static enum part part_of_row(const struct fn_row *row)
+{
+    const char *name = row->name + (row->name[0] == '_'); /* fields of extract that are no functions */
+    return part_of(name, strlen(name));
+}
+
 /* ISO 8601: the week with the year's first Thursday is week 1. */
 static void iso_week(int32_t days, int64_t *year, int *week)
 {
@@ -120,7 +126,7 @@ static int to_date_like(struct fn_call *c, uint32_t i, enum type_id want, struct
 
 static int resolve_part(struct fn_call *c, struct error *err)
 {
-    enum part p = part_of(c->row->name, strlen(c->row->name));
+    enum part p = part_of_row(c->row);
     bool time = p == PART_HOUR || p == PART_MINUTE || p == PART_SECOND;
     TRY(to_date_like(c, 0, time ? TYPE_TIMESTAMP : TYPE_DATE, err));
     if (time && c->args[0]->type->id == TYPE_DATE)
@@ -132,7 +138,7 @@ static int resolve_part(struct fn_call *c, struct error *err)
 static int run_part(struct kernel *k, const struct column *args, struct column *out)
 {
     int32_t *o = kernel_out(k, out);
-    enum part p = part_of(k->node->fn->name, strlen(k->node->fn->name));
+    enum part p = part_of_row(k->node->fn);
     for (KERNEL_EACH(k, r)) {
         if (kernel_null(k, r))
             continue;
@@ -180,13 +186,14 @@ static int resolve_extract(struct fn_call *c, struct error *err)
 {
     struct expr *f = c->args[0];
     if (f->kind != EXPR_LITERAL || f->literal.null || f->type->id != TYPE_STRING) {
-        error_set(err, ERR_INVALID_ARG, "functionName", "extract", "parameter", "field", "message", "it must be a constant", NULL);
+        error_set(err, ERR_NON_FOLDABLE_INT, "funcName", arena_printf(c->ar, "`%s`", c->row->name), "paramName", "`field`", "paramType",
+                  "\"STRING\"", NULL);
         error_at(err, c->span);
         return (int)err->code;
     }
     enum part p = part_of(f->literal.s.ptr, f->literal.s.bytes);
-    static const char *const names[] = {"year", "quarter", "month", "weekofyear", "dayofmonth", "dayofweek", "dow_iso",
-                                        "weekday", "dayofyear", "hour", "minute", "_second_fraction", "yearofweek"};
+    static const char *const names[] = {"year", "quarter", "month", "weekofyear", "dayofmonth", "dayofweek", "_dow_iso",
+                                        "weekday", "dayofyear", "hour", "minute", "_second_fraction", "_yearofweek"};
     const struct type *t = c->args[1]->type;
     struct expr *e, *args[2] = {c->args[1], NULL};
     if (t->id == TYPE_INTERVAL_YM || t->id == TYPE_INTERVAL_DT) {
@@ -678,10 +685,10 @@ const struct fn_row fn_date_rows[] = {
     PART("day", "day of the month"),
     PART("dayofmonth", "day of the month"),
     PART("dayofweek", "day of the week, Sunday is 1"),
-    PART("dow_iso", "day of the week, Monday is 1"),
+    PART("_dow_iso", "day of the week, Monday is 1"),
     PART("weekday", "day of the week, Monday is 0"),
     PART("dayofyear", "day of the year"),
-    PART("yearofweek", "year of the ISO week"),
+    PART("_yearofweek", "year of the ISO week"),
     PART("hour", "hour"),
     PART("minute", "minute"),
     PART("second", "second"),

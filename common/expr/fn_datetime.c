@@ -1,6 +1,7 @@
 /* Dates and times as text, by pattern and back, as seconds since 1970, and made from their parts. */
 #include <ctype.h>
 #include <math.h>
+#include <stdio.h>
 #include <strings.h>
 
 #include "common/expr/datetime.h"
@@ -140,6 +141,12 @@ static int resolve_to_datetime(struct fn_call *c, struct error *err)
 static int resolve_unix(struct fn_call *c, struct error *err)
 {
     struct expr *e, *args[2];
+    enum type_id id = c->arg_count ? c->args[0]->type->id : TYPE_NULL, pattern = c->arg_count == 2 ? c->args[1]->type->id : TYPE_STRING;
+    if (id != TYPE_STRING && id != TYPE_DATE && id != TYPE_NULL && !is_timestamp(c->args[0]->type))
+        return fn_wrong_arg(c, 0, "(\"STRING\" or \"DATE\" or \"TIMESTAMP\" or \"TIMESTAMP_NTZ\" or "
+                                  "\"(TIMESTAMP_LTZ(P) OR TIMESTAMP_NTZ(P) WITH P IN [7, 9])\")", err);
+    if (pattern != TYPE_STRING && pattern != TYPE_NULL)
+        return fn_wrong_arg(c, 1, "STRING", err);
     if (c->arg_count == 0) {
         TRY(expr_call(c->ar, c->cx, "current_timestamp", NULL, 0, c->span, &e, err));
     } else if (c->args[0]->type->id == TYPE_STRING) {
@@ -161,6 +168,8 @@ static int64_t unit_of(const char *name)
 
 static int resolve_unix_unit(struct fn_call *c, struct error *err)
 {
+    if (!is_timestamp(c->args[0]->type) && c->args[0]->type->id != TYPE_NULL)
+        return fn_wrong_arg(c, 0, "(\"(TIMESTAMP OR TIMESTAMP WITHOUT TIME ZONE)\" or \"(TIMESTAMP_LTZ(P) OR TIMESTAMP_NTZ(P) WITH P IN [7, 9])\")", err);
     TRY(fn_cast_arg(c, 0, type_of(TYPE_TIMESTAMP), err));
     c->type = type_of(TYPE_BIGINT);
     return 0;
@@ -192,9 +201,12 @@ static int run_timestamp_unit(struct kernel *k, const struct column *args, struc
 {
     int64_t *o = kernel_out(k, out), unit = unit_of(k->node->fn->name);
     for (KERNEL_EACH(k, r)) {
-        if (!kernel_null(k, r) && __builtin_mul_overflow(arg_i64(&args[0], r), unit, &o[r]))
-            return kernel_raise(k, ERR_ARITHMETIC_OVERFLOW, "message", "overflow", "alternative", "", "config",
-                                "\"spark.sql.ansi.enabled\"", NULL);
+        if (!kernel_null(k, r) && __builtin_mul_overflow(arg_i64(&args[0], r), unit, &o[r])) {
+            char text[80];
+            snprintf(text, sizeof text, "create a TIMESTAMP from %lldL %s since the epoch", (long long)arg_i64(&args[0], r),
+                     unit == US_SECOND ? "seconds" : "milliseconds");
+            return kernel_raise(k, ERR_DATETIME_OVERFLOW, "operation", text, NULL);
+        }
     }
     return 0;
 }
@@ -202,6 +214,8 @@ static int run_timestamp_unit(struct kernel *k, const struct column *args, struc
 static int resolve_unix_date(struct fn_call *c, struct error *err)
 {
     bool from = c->row->name[0] == 'd';
+    if (!from && c->args[0]->type->id != TYPE_DATE && c->args[0]->type->id != TYPE_NULL)
+        return fn_wrong_arg(c, 0, "DATE", err);
     TRY(fn_cast_arg(c, 0, type_of(from ? TYPE_INT : TYPE_DATE), err));
     c->type = type_of(from ? TYPE_DATE : TYPE_INT);
     return 0;
@@ -359,7 +373,7 @@ static int resolve_make_interval(struct fn_call *c, struct error *err)
     uint32_t want = ym ? 2 : 4;
     struct expr **args = ARENA_ARRAY(c->ar, struct expr *, want);
     for (uint32_t i = 0; i < want; i++)
-        args[i] = i < c->arg_count ? c->args[i] : expr_int(c->ar, 0);
+        args[i] = i < c->arg_count ? c->args[i] : i < 3 ? expr_int(c->ar, 0) : expr_literal(c->ar, (struct value){.type = type_decimal(8, 6)});
     c->args = args;
     c->arg_count = want;
     for (uint32_t i = 0; i < want; i++)

@@ -326,12 +326,11 @@ static int add_value(struct kernel *k, const struct conversion *f, const struct 
     bool whole = type_is_integral(col->type) || id == TYPE_DATE || id == TYPE_TIMESTAMP || id == TYPE_TIMESTAMP_NTZ ||
                  id == TYPE_INTERVAL_YM || id == TYPE_INTERVAL_DT;
     struct buf b = BUF_INIT;
-    if (f->letter == 'b') {
-        pad(f, null ? "false" : id != TYPE_BOOLEAN || arg_i64(col, r) ? "true" : "false", null || (id == TYPE_BOOLEAN && !arg_i64(col, r)) ? 5 : 4, out);
-        return 0;
-    }
-    if (null) {
-        pad(f, "null", 4, out);
+    if (f->letter == 'b' || null) { /* the precision cuts words, whatever the letter */
+        bool yes = !null && (id != TYPE_BOOLEAN || arg_i64(col, r));
+        const char *word = f->letter != 'b' ? "null" : yes ? "true" : "false";
+        size_t n = strlen(word);
+        pad(f, word, f->precision >= 0 && (size_t)f->precision < n ? (size_t)f->precision : n, out);
         return 0;
     }
     char digits[64];

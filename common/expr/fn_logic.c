@@ -8,11 +8,31 @@ static bool boolean_like(const struct type *t)
     return t->id == TYPE_BOOLEAN || t->id == TYPE_STRING || t->id == TYPE_NULL;
 }
 
+/* A text is read as a boolean beside one, by ANSI's rules. */
+static bool takes_text(const struct fn_call *c, const struct type *a, const struct type *b)
+{
+    bool text = a->id == TYPE_STRING || b->id == TYPE_STRING;
+    return !text || (c->cx->ansi && (a->id == TYPE_BOOLEAN || b->id == TYPE_BOOLEAN));
+}
+
+/* A condition is no text. */
+static int need_condition(struct fn_call *c, uint32_t i, struct error *err)
+{
+    return c->args[i]->type->id == TYPE_STRING ? fn_wrong_arg(c, i, "BOOLEAN", err) : fn_cast_arg(c, i, type_of(TYPE_BOOLEAN), err);
+}
+
 static int to_boolean(struct fn_call *c, struct error *err)
 {
     const struct type *a = c->args[0]->type, *b = c->args[c->arg_count - 1]->type;
-    if (c->arg_count == 2 && (!boolean_like(a) || !boolean_like(b)))
-        return a != b ? fn_diff_types(c, a, b, err) : fn_wrong_operands(c, "\"BOOLEAN\"", err);
+    if (c->arg_count == 2 && (!boolean_like(a) || !boolean_like(b) || !takes_text(c, a, b))) {
+        if (c->cx->ansi && a->id == TYPE_NULL && b->id == TYPE_STRING)
+            TRY(fn_cast_text(c, 0, err));
+        else if (a != b && !(c->cx->ansi && a->id == TYPE_STRING && b->id == TYPE_NULL))
+            return fn_diff_types(c, a, b, err);
+        return fn_wrong_operands(c, "\"BOOLEAN\"", err);
+    }
+    if (c->arg_count == 1 && !c->cx->ansi)
+        TRY(need_condition(c, 0, err));
     for (uint32_t i = 0; i < c->arg_count; i++)
         TRY(fn_cast_arg(c, i, type_of(TYPE_BOOLEAN), err));
     c->type = type_of(TYPE_BOOLEAN);
@@ -62,7 +82,7 @@ static int resolve_case(struct fn_call *c, struct error *err)
 {
     bool has_else = c->arg_count % 2 == 1;
     for (uint32_t i = 0; i + 1 < c->arg_count; i += 2)
-        TRY(fn_cast_arg(c, i, type_of(TYPE_BOOLEAN), err));
+        TRY(need_condition(c, i, err));
     TRY(unify(c, "casewhen", 1, 2, has_else, &c->type, err));
     c->nullable = !has_else || c->args[c->arg_count - 1]->nullable;
     for (uint32_t i = 1; i < c->arg_count; i += 2)
@@ -72,7 +92,7 @@ static int resolve_case(struct fn_call *c, struct error *err)
 
 static int resolve_if(struct fn_call *c, struct error *err)
 {
-    TRY(fn_cast_arg(c, 0, type_of(TYPE_BOOLEAN), err));
+    TRY(need_condition(c, 0, err));
     TRY(unify(c, "if", 1, 1, false, &c->type, err));
     c->nullable = c->args[1]->nullable || c->args[2]->nullable;
     return 0;
@@ -80,7 +100,11 @@ static int resolve_if(struct fn_call *c, struct error *err)
 
 static int resolve_coalesce(struct fn_call *c, struct error *err)
 {
-    TRY(unify(c, "coalesce", 0, 1, false, &c->type, err));
+    const struct fn_row *row = c->row;
+    c->row = fn_find("coalesce"); /* errors name it so */
+    int rc = unify(c, "coalesce", 0, 1, false, &c->type, err);
+    c->row = row;
+    TRY(rc);
     c->nullable = true;
     for (uint32_t i = 0; i < c->arg_count; i++)
         c->nullable &= c->args[i]->nullable;
@@ -177,18 +201,6 @@ static int run_isnan(struct kernel *k, const struct column *args, struct column 
     return 0;
 }
 
-/* Tests for TRUE, FALSE: never null. */
-static int run_is_bool(struct kernel *k, const struct column *args, struct column *out)
-{
-    uint8_t *o = kernel_out(k, out);
-    bool want = strcmp(k->node->fn->name, "istrue") == 0;
-    for (KERNEL_EACH(k, r)) {
-        uint32_t at = column_idx(&args[0], r);
-        o[r] = !column_is_null(&args[0], r) && (((const uint8_t *)args[0].data)[at] != 0) == want;
-    }
-    return 0;
-}
-
 static int resolve_extreme(struct fn_call *c, struct error *err)
 {
     bool text = false, other = false;
@@ -262,8 +274,6 @@ const struct fn_row fn_logic_rows[] = {
     {"isnull", 1, 1, FN_NEVER_NULL, any_to_boolean, run_is_null, "whether the argument is null"},
     {"isnotnull", 1, 1, FN_NEVER_NULL, any_to_boolean, run_is_null, "whether the argument is not null"},
     {"isnan", 1, 1, FN_NEVER_NULL, resolve_isnan, run_isnan, "whether the argument is NaN"},
-    {"istrue", 1, 1, FN_NEVER_NULL, to_boolean, run_is_bool, "whether the argument is true"},
-    {"isfalse", 1, 1, FN_NEVER_NULL, to_boolean, run_is_bool, "whether the argument is false"},
     {"greatest", 2, 255, FN_OWN_NULLS, resolve_extreme, run_extreme, "the largest argument, nulls skipped"},
     {"least", 2, 255, FN_OWN_NULLS, resolve_extreme, run_extreme, "the smallest argument, nulls skipped"},
     {0}};

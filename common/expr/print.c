@@ -145,6 +145,8 @@ static const struct form {
              {"_notilikeall", 0, "notlikeall(lower($1))"},
              {"ilike", 3, "ilike($1, $2)"},
              {"rlike", 2, "RLIKE($1, $2)"},
+             {"assert_true", 1, "assert_true($1, '$1' is not true!)"},
+             {"_same", 1, "$1"},
              {"_add_interval", 2, "$1 + $2"},
              {"_sub_interval", 2, "$1 - $2"},
              {"_mul_interval", 2, "($1 * $2)"},

@@ -210,6 +210,15 @@ static struct expr *flip_comparison(struct opt *o, struct expr *e)
     return e;
 }
 
+/* NULL for a NULL among its arguments, whatever the others are: they are not evaluated, even where they would raise. */
+static bool null_of_null(const struct expr *e)
+{
+    bool null = false;
+    for (uint32_t i = 0; i < e->arg_count; i++)
+        null |= is_literal_null(e->args[i]);
+    return null && (e->fn->flags & (FN_NULL_ANY | FN_OWN_NULLS | FN_RANDOM)) == FN_NULL_ANY && !type_is_nested(e->type);
+}
+
 static struct expr *simplify_one(struct arena *ar, struct expr *e, void *arg)
 {
     (void)ar;
@@ -218,6 +227,11 @@ static struct expr *simplify_one(struct arena *ar, struct expr *e, void *arg)
         return e;
     if (all_literal(e) && expr_is_foldable(e))
         return fold(o, e);
+    if (null_of_null(e)) {
+        struct expr *null = expr_null(o->ar, e->type);
+        null->span = e->span;
+        return null;
+    }
     if (is_call(e, "and"))
         return simplify_and(o, e);
     if (is_call(e, "or"))
