@@ -269,8 +269,8 @@ static enum outcome to_datetime(struct kernel *k, const struct type *from, const
         c->i = (int64_t)us;
         return CAST_OK;
     } else if (from->id == TYPE_DECIMAL) {
-        int128_t us;
-        if (!decimal_rescale(c->d, from->scale, 6, &us) || us != (int64_t)us)
+        int128_t us = from->scale > 6 ? c->d / pow10_i128[from->scale - 6] : 0; /* what is below a microsecond is cut off */
+        if ((from->scale <= 6 && !decimal_rescale(c->d, from->scale, 6, &us)) || us != (int64_t)us)
             return CAST_RANGE;
         c->i = (int64_t)us;
         return CAST_OK;
