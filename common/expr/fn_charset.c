@@ -93,35 +93,14 @@ static bool encode_one(enum charset set, uint32_t c, struct buf *out)
     return false;
 }
 
-static int run_encode(struct kernel *k, const struct column *args, struct column *out)
+static bool encode_text(enum charset set, const char *s, size_t n, struct buf *out)
 {
-    struct strview *o = kernel_out(k, out);
-    struct buf b = BUF_INIT;
-    enum charset set = UTF_8;
-    int rc = 0;
-    KERNEL_EACH_VALUE(k, r) {
-        const struct strview *v = arg_text(&args[0], r);
-        const char *s = strview_data(v);
-        if ((rc = find_charset(k, arg_text(&args[1], r), &set)) != 0)
-            break;
-        if (set == UTF_8) {
-            o[r] = *v;
-            continue;
-        }
-        if ((rc = kernel_ask(k, 4 * (uint64_t)v->bytes)) != 0)
-            break;
-        buf_reset(&b);
-        if (set == UTF_16 && v->bytes)
-            add_unit(&b, 0xFEFF, 2, false);
-        bool fits = true;
-        for (uint32_t i = 0, n; i < v->bytes && fits; i += n)
-            fits = encode_one(set, utf8_decode(s + i, v->bytes - i, &n), &b);
-        if (!fits && (rc = malformed(k, set)) != 0)
-            break;
-        o[r] = kernel_keep(k, b.data ? b.data : "", b.bytes);
-    }
-    buf_fini(&b);
-    return rc;
+    bool fits = true;
+    if (set == UTF_16 && n)
+        add_unit(out, 0xFEFF, 2, false);
+    for (uint32_t bytes; n && fits; s += bytes, n -= bytes)
+        fits = encode_one(set, utf8_decode(s, n, &bytes), out);
+    return fits;
 }
 
 static uint32_t unit_at(const unsigned char *p, int bytes, bool little)
@@ -189,21 +168,26 @@ static bool decode_bytes(enum charset set, const unsigned char *p, size_t n, str
     return true;
 }
 
-static int run_decode(struct kernel *k, const struct column *args, struct column *out)
+static bool decode_text(enum charset set, const char *s, size_t n, struct buf *out)
+{
+    const unsigned char *p = (const unsigned char *)s;
+    return set == ISO_8859_1 || set == US_ASCII ? decode_bytes(set, p, n, out) : decode_wide(set, p, n, out);
+}
+
+static int run_charset(struct kernel *k, const struct column *args, struct column *out)
 {
     struct strview *o = kernel_out(k, out);
+    bool encode = k->node->fn->name[0] == 'e';
     struct buf b = BUF_INIT;
     enum charset set = UTF_8;
     int rc = 0;
     KERNEL_EACH_VALUE(k, r) {
         const struct strview *v = arg_text(&args[0], r);
-        const unsigned char *p = (const unsigned char *)strview_data(v);
-        if ((rc = find_charset(k, arg_text(&args[1], r), &set)) != 0 || (rc = kernel_ask(k, 2 * (uint64_t)v->bytes)) != 0)
+        const char *s = strview_data(v);
+        if ((rc = find_charset(k, arg_text(&args[1], r), &set)) != 0 || (rc = kernel_ask(k, 4 * (uint64_t)v->bytes)) != 0)
             break;
         buf_reset(&b);
-        bool fits = set == UTF_8                            ? is_utf8((const char *)p, v->bytes)
-                    : set == ISO_8859_1 || set == US_ASCII ? decode_bytes(set, p, v->bytes, &b)
-                                                           : decode_wide(set, p, v->bytes, &b);
+        bool fits = set == UTF_8 ? encode || is_utf8(s, v->bytes) : (encode ? encode_text : decode_text)(set, s, v->bytes, &b);
         if (!fits && (rc = malformed(k, set)) != 0)
             break;
         o[r] = set == UTF_8 ? *v : kernel_keep(k, b.data ? b.data : "", b.bytes);
@@ -213,6 +197,6 @@ static int run_decode(struct kernel *k, const struct column *args, struct column
 }
 
 const struct fn_row fn_charset_rows[] = {
-    {"decode", 2, 255, FN_NULL_ANY | FN_RAISES_ALWAYS, resolve_decode, run_decode, "the result after the first search value that equals, or text from bytes"},
-    {"encode", 2, 2, FN_NULL_ANY | FN_RAISES_ALWAYS, resolve_encode, run_encode, "bytes of a text"},
+    {"decode", 2, 255, FN_NULL_ANY | FN_RAISES_ALWAYS, resolve_decode, run_charset, "the result after the first search value that equals, or text from bytes"},
+    {"encode", 2, 2, FN_NULL_ANY | FN_RAISES_ALWAYS, resolve_encode, run_charset, "bytes of a text"},
     {0}};
